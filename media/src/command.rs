@@ -1,0 +1,309 @@
+//! The one joint between the media engine and whoever drives it: orders down, news up.
+//!
+//! Every order that takes time carries a [`CommandId`] and is answered by exactly one
+//! [`Event::Finished`], also when its session dies.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::codec::Codec;
+use crate::dtmf::Digit;
+use crate::prompt::Prompt;
+
+/// One RTP session: one `m=` line with its sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+/// One order that ends some time later; chosen by whoever gives the order, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CommandId(pub u64);
+
+/// Which way media flows, seen from us (RFC 3264 §5.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    SendRecv,
+    /// We send only: the peer has put us on hold to listen.
+    SendOnly,
+    /// We receive only.
+    RecvOnly,
+    /// Neither.
+    Inactive,
+}
+
+impl Direction {
+    /// Whether we may send RTP.
+    #[must_use]
+    pub const fn sends(self) -> bool {
+        matches!(self, Self::SendRecv | Self::SendOnly)
+    }
+
+    /// Whether we listen to RTP.
+    #[must_use]
+    pub const fn receives(self) -> bool {
+        matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+}
+
+/// What offer and answer agreed on for one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionConfig {
+    /// Where the peer says it listens; the session latches on the true source (RFC 4961).
+    pub remote: SocketAddr,
+    /// Where the peer wants RTCP when not on the port after RTP (RFC 3605).
+    pub remote_rtcp: Option<SocketAddr>,
+    /// RTP and RTCP share one port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// What we send, and the payload type it has.
+    pub send: (u8, Codec),
+    /// Every codec the peer may send, by payload type; `send` is one of them.
+    pub receive: Vec<(u8, Codec)>,
+    /// Payload type of `telephone-event/8000` (RFC 4733), when both sides have it.
+    pub telephone_event: Option<u8>,
+    /// Which way media flows.
+    pub direction: Direction,
+    /// Packet time of what we send.
+    pub ptime: Duration,
+    /// Canonical name for RTCP SDES (RFC 7022): random, the same for the whole call.
+    pub cname: String,
+}
+
+/// What to record and when to stop by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingConfig {
+    /// File of what the peer says.
+    pub file_in: PathBuf,
+    /// File of what the peer hears.
+    pub file_out: PathBuf,
+    /// Ends after this much silence from the peer.
+    pub end_of_silence: Option<Duration>,
+    /// Ends on one of these digits; empty for none.
+    pub end_of_key: Vec<Digit>,
+    /// Ends after this long.
+    pub duration: Option<Duration>,
+    /// Plays a beep to the peer first.
+    pub beep_start: bool,
+}
+
+/// An order to the engine.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Bind sockets for a new session; answered by [`Event::Opened`] or [`Event::OpenFailed`].
+    Open {
+        /// The new session.
+        session: SessionId,
+        /// Address family and interface to bind.
+        local: IpAddr,
+    },
+    /// Apply what was negotiated, first or again; a new `remote` unlocks the latch.
+    Configure {
+        /// An open session.
+        session: SessionId,
+        /// What was agreed.
+        config: Box<SessionConfig>,
+    },
+    /// End a session: BYE by RTCP, sockets closed, its commands finished, then [`Event::Closed`].
+    Close {
+        /// The session.
+        session: SessionId,
+    },
+    /// Play prompts one after another; a newer playback replaces an older one on the same session.
+    Play {
+        /// Finished when the last one has been sent.
+        command: CommandId,
+        /// Where to.
+        session: SessionId,
+        /// What.
+        prompts: Vec<Arc<Prompt>>,
+        /// Whether a digit ends it.
+        stop_on_digit: bool,
+    },
+    /// Send digits as RFC 4733 events, or as tones when the peer has no `telephone-event`.
+    SendDigits {
+        /// Finished when the last one has been sent.
+        command: CommandId,
+        /// Where to.
+        session: SessionId,
+        /// Which.
+        digits: Vec<Digit>,
+        /// Length of each.
+        tone: Duration,
+        /// Silence between two.
+        gap: Duration,
+    },
+    /// Return the peer's own audio as it arrives.
+    Echo {
+        /// Finished when `duration` is over.
+        command: CommandId,
+        /// Where.
+        session: SessionId,
+        /// How long.
+        duration: Duration,
+        /// Whether telephone-event packets are returned too.
+        with_digits: bool,
+    },
+    /// Start a recording; finished when it ends for any reason.
+    Record {
+        /// Finished with [`Outcome::Recorded`].
+        command: CommandId,
+        /// Of whom.
+        session: SessionId,
+        /// What and how long.
+        config: Box<RecordingConfig>,
+    },
+    /// End a playback, digits, echo or recording now; its `Finished` says [`Outcome::Canceled`]
+    /// ([`Outcome::Recorded`] for a recording). An unknown or finished command is left alone.
+    Cancel {
+        /// Where it runs.
+        session: SessionId,
+        /// Which.
+        command: CommandId,
+    },
+}
+
+/// Why a recording ended by itself or was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordingEnd {
+    /// `Cancel`, or the session closed.
+    Stopped,
+    /// `end_of_silence` passed.
+    Silence,
+    /// A digit of `end_of_key`.
+    Key,
+    /// `duration` passed.
+    Duration,
+}
+
+/// How an order ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It ran to its end.
+    Done,
+    /// A digit ended it.
+    Interrupted {
+        /// The digit.
+        digit: Digit,
+    },
+    /// It was canceled, replaced, or its session closed.
+    Canceled,
+    /// A recording ended and its files are complete.
+    Recorded {
+        /// Why it ended.
+        end: RecordingEnd,
+        /// How long it is.
+        duration: Duration,
+    },
+    /// It could not be done.
+    Failed {
+        /// Why, as a decision for whoever asked.
+        why: MediaError,
+    },
+}
+
+/// Why an order failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MediaError {
+    /// The session is not open.
+    #[error("no such media session")]
+    UnknownSession,
+    /// Every port of the configured range is in use.
+    #[error("no free RTP port")]
+    NoPort,
+    /// The operating system refused a socket.
+    #[error("cannot bind an RTP socket: {kind}")]
+    Socket {
+        /// The system's error.
+        kind: std::io::ErrorKind,
+    },
+    /// A recording file could not be made or written.
+    #[error("cannot write {file}: {kind}", file = file.display())]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// The system's error.
+        kind: std::io::ErrorKind,
+    },
+    /// The session already records.
+    #[error("a recording is already running")]
+    AlreadyRecording,
+    /// The engine dropped the session after a fault of its own.
+    #[error("the media session failed")]
+    Internal,
+}
+
+/// How a digit came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigitSource {
+    /// As a telephone-event (RFC 4733).
+    Event,
+    /// As a tone in the audio.
+    Tone,
+}
+
+/// What a session did, for its record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionStats {
+    /// RTP packets and payload octets sent.
+    pub sent_packets: u64,
+    /// Payload octets sent.
+    pub sent_octets: u64,
+    /// RTP packets taken from the peer.
+    pub received_packets: u64,
+    /// Payload octets taken.
+    pub received_octets: u64,
+    /// Packets that never came (RFC 3550 §A.3).
+    pub lost_packets: u64,
+    /// Packets that came too late to be played.
+    pub late_packets: u64,
+    /// Datagrams dropped: not RTP, a wrong source, an unknown payload type.
+    pub dropped_datagrams: u64,
+    /// Largest interarrival jitter seen (RFC 3550 §6.4.1).
+    pub max_jitter: Duration,
+}
+
+/// News from the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A session has its sockets.
+    Opened {
+        /// The session.
+        session: SessionId,
+        /// RTP port; RTCP is on the one after it.
+        port: u16,
+    },
+    /// A session could not be opened.
+    OpenFailed {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        why: MediaError,
+    },
+    /// The peer pressed a key, told once per key however long it is held: a telephone-event at its
+    /// first packet, a tone when it has lasted long enough to be one.
+    Digit {
+        /// Where.
+        session: SessionId,
+        /// Which.
+        digit: Digit,
+        /// How it came.
+        source: DigitSource,
+    },
+    /// An order ended.
+    Finished {
+        /// Which.
+        command: CommandId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A session is gone.
+    Closed {
+        /// The session.
+        session: SessionId,
+        /// What it did.
+        stats: SessionStats,
+    },
+}

@@ -1,0 +1,164 @@
+//! Deadlines and the wall clock, both without reading a clock.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::hash::Hash;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Many deadlines, one per key; the earliest is known at once.
+///
+/// Setting a key again moves it. A moved or removed deadline stays in the heap until it comes to the
+/// top, so every operation costs `O(log n)` and the heap is rebuilt once the stale entries outnumber
+/// the live ones.
+#[derive(Debug)]
+pub struct DeadlineQueue<K> {
+    live: HashMap<K, (Instant, u64)>,
+    heap: BinaryHeap<Reverse<(Instant, u64, K)>>,
+    issued: u64,
+}
+
+impl<K: Clone + Eq + Hash + Ord> DeadlineQueue<K> {
+    /// A queue without deadlines.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            live: HashMap::new(),
+            heap: BinaryHeap::new(),
+            issued: 0,
+        }
+    }
+
+    /// Sets or moves the deadline of `key`; `None` removes it.
+    pub fn set(&mut self, key: K, at: Option<Instant>) {
+        let Some(at) = at else {
+            self.live.remove(&key);
+            self.shrink();
+            return;
+        };
+        if self.live.get(&key).is_some_and(|(known, _)| *known == at) {
+            return;
+        }
+        self.issued += 1;
+        self.live.insert(key.clone(), (at, self.issued));
+        self.heap.push(Reverse((at, self.issued, key)));
+        self.shrink();
+    }
+
+    /// Takes one key whose deadline is not after `now`, in order of time, then of setting.
+    #[must_use]
+    pub fn poll(&mut self, now: Instant) -> Option<K> {
+        self.drop_stale();
+        if self.heap.peek().is_none_or(|Reverse((at, _, _))| *at > now) {
+            return None;
+        }
+        let Reverse((_, _, key)) = self.heap.pop()?;
+        self.live.remove(&key);
+        Some(key)
+    }
+
+    /// The earliest deadline.
+    #[must_use]
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        self.drop_stale();
+        self.heap.peek().map(|Reverse((at, _, _))| *at)
+    }
+
+    fn drop_stale(&mut self) {
+        while let Some(Reverse((_, serial, key))) = self.heap.peek() {
+            if self.live.get(key).is_some_and(|(_, live)| live == serial) {
+                return;
+            }
+            self.heap.pop();
+        }
+    }
+
+    fn shrink(&mut self) {
+        if self.heap.len() > 2 * self.live.len() + 64 {
+            let live = &self.live;
+            self.heap.retain(|Reverse((_, serial, key))| {
+                live.get(key).is_some_and(|(_, current)| current == serial)
+            });
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash + Ord> Default for DeadlineQueue<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Where an [`Instant`] lies on the wall clock: one pair of readings, taken by the shell at start.
+#[derive(Clone, Copy, Debug)]
+pub struct Epoch {
+    instant: Instant,
+    wall: SystemTime,
+}
+
+impl Epoch {
+    /// States that `instant` and `wall` are the same moment.
+    #[must_use]
+    pub const fn new(instant: Instant, wall: SystemTime) -> Self {
+        Self { instant, wall }
+    }
+
+    /// The wall time of `at`.
+    #[must_use]
+    pub fn wall(&self, at: Instant) -> SystemTime {
+        if at >= self.instant {
+            self.wall + at.duration_since(self.instant)
+        } else {
+            self.wall - self.instant.duration_since(at)
+        }
+    }
+
+    /// Time since 1970-01-01 UTC; zero for a wall clock set before it.
+    #[must_use]
+    pub fn since_1970(&self, at: Instant) -> Duration {
+        self.wall(at)
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_out_in_order_of_time_and_not_before_it() {
+        let start = crate::sim::start();
+        let mut queue = DeadlineQueue::new();
+        queue.set("late", Some(start + Duration::from_secs(2)));
+        queue.set("soon", Some(start + Duration::from_secs(1)));
+        assert_eq!(queue.poll(start), None);
+        assert_eq!(queue.poll_timeout(), Some(start + Duration::from_secs(1)));
+        let end = start + Duration::from_secs(3);
+        assert_eq!(
+            [queue.poll(end), queue.poll(end), queue.poll(end)],
+            [Some("soon"), Some("late"), None]
+        );
+    }
+
+    #[test]
+    fn moved_and_removed_deadlines_do_not_fire() {
+        let start = crate::sim::start();
+        let mut queue = DeadlineQueue::new();
+        queue.set(1, Some(start));
+        queue.set(1, Some(start + Duration::from_secs(5)));
+        queue.set(2, Some(start));
+        queue.set(2, None);
+        assert_eq!(queue.poll(start + Duration::from_secs(4)), None);
+        assert_eq!(queue.poll(start + Duration::from_secs(5)), Some(1));
+    }
+
+    #[test]
+    fn a_deadline_moved_a_million_times_keeps_the_heap_small() {
+        let start = crate::sim::start();
+        let mut queue = DeadlineQueue::new();
+        for step in 0..1_000_000u64 {
+            queue.set(7, Some(start + Duration::from_micros(step)));
+        }
+        assert!(queue.heap.len() < 100);
+    }
+}
