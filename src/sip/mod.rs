@@ -1,0 +1,3 @@
+//! The SIP core (RFC 3261): message < transaction < dialog < endpoint, beside them the registrar.
+
+pub mod message;
