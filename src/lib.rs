@@ -2,18 +2,10 @@
 //! media events.
 
 pub mod ids;
+pub mod status;
 pub mod time;
 
-pub mod flow;
 pub mod sdp;
-pub mod sip;
-
-pub mod call;
-pub mod store;
-
-pub mod switch;
-
-pub mod shell;
 
 #[cfg(test)]
 pub mod sim;

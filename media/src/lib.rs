@@ -1,5 +1,14 @@
 //! The media engine of flowswitch: RTP sessions, playout, DTMF, playback and recording, without a
 //! clock, a socket or a thread; those are in [`host`].
+//!
+//! ```text
+//!   command: the joint. Orders down (Command), news up (Event); each order has one Finished
+//!      |
+//!   host     threads, sockets, ports, files       (feature `host`, Linux)
+//!   engine   owns the sessions, wakes each when it is due, keeps the ledger of orders
+//!   session  one peer: latch, inbound, listener, outbound, recording, reports
+//!   prompt, recording, jitter, dtmf, dsp, codec, rtp, frame     functions on sound and octets
+//! ```
 
 pub mod codec;
 pub mod command;
@@ -10,7 +19,10 @@ pub mod frame;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod jitter;
+mod outbox;
 pub mod prompt;
 pub mod recording;
 pub mod rtp;
-pub mod session;
+mod session;
+#[cfg(test)]
+mod sim;

@@ -1,1 +1,8 @@
-//! Room.
+//! Functions on samples.
+
+pub mod level;
+pub mod meter;
+pub mod noise;
+pub mod plc;
+pub mod resample;
+pub mod tone;

@@ -1,1 +1,16 @@
-//! Room.
+//! RTP and RTCP without sockets (RFC 3550, RFC 3551).
+
+mod clock;
+mod packet;
+mod rtcp;
+mod seq;
+mod stats;
+
+pub use clock::{MediaTime, NtpTime};
+pub use packet::{HEADER_LEN, PacketError, RtpHeader, RtpPacket, Ssrc, is_rtcp, split};
+pub use rtcp::{
+    Chunks, Compound, CompoundWriter, ReportBlock, ReportBlocks, ReportInterval, RtcpError,
+    RtcpPacket, SenderInfo, Sources,
+};
+pub use seq::{Extended, SeqNo, SequenceTracker};
+pub use stats::ReceptionStats;

@@ -1,1 +1,378 @@
-//! Room.
+//! One RTP session: what comes from the peer becomes digits and frames, what we say becomes packets.
+//!
+//! ```text
+//!            .-----.   .--------.  events     .----------.
+//!  datagram -|latch|---|inbound |------------>| digits   |--> Event::Digit, ends playback, recording
+//!            '-----'   '--------'             '----------'
+//!                        |    |  echo, as it came            .--------.
+//!                        |    '----------------------------->|outbound|--> datagram
+//!                        v                                   '--------'
+//!                     listener: jitter buffer, concealment,    ^   |
+//!                        |      tones; only while needed   prompts |
+//!                        '------------------.                      |
+//!                                           v                      v
+//!                                         recording: heard and said, 20 ms each
+//! ```
+//!
+//! A session is a value without task, clock or socket. It is ticked only while it speaks or listens to
+//! sound; an echo without a recording is passed on as it arrives and is not decoded.
+
+mod clock;
+mod inbound;
+mod latch;
+mod listener;
+mod outbound;
+mod prompts;
+mod recording;
+mod reports;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rand::rngs::{SmallRng, StdRng};
+use rand::{Rng, SeedableRng};
+
+use self::clock::SendClock;
+use self::inbound::Inbound;
+use self::latch::Latch;
+use self::outbound::{Outbound, Ticking};
+use self::prompts::PromptReader;
+use self::recording::Recording;
+use self::reports::Reports;
+use crate::command::{
+    CommandId, DigitSource, Event, MediaError, Outcome, RecordingConfig, RecordingEnd,
+    SessionConfig, SessionId, SessionStats,
+};
+use crate::dtmf::Digit;
+use crate::frame::Ptime;
+use crate::outbox::Outbox;
+use crate::prompt::Prompt;
+use crate::rtp::{
+    Compound, CompoundWriter, MediaTime, NtpTime, RtcpPacket, SenderInfo, SeqNo, Ssrc, is_rtcp,
+};
+
+/// Samples of the longest packet we send.
+const MAX_SAMPLES: usize = Ptime::MAX.samples();
+
+/// Octets of the longest report: 52 for a sender report with one block, 264 for a name, 8 for a BYE.
+const REPORT_CAPACITY: usize = 324;
+
+/// One RTP session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    id: SessionId,
+    config: Option<Arc<SessionConfig>>,
+    latch: Option<Latch>,
+    inbound: Inbound,
+    outbound: Outbound,
+    echo: Option<Echo>,
+    recording: Option<Box<Recording>>,
+    reports: Reports,
+    #[cfg(test)]
+    is_poisoned: bool,
+}
+
+/// The peer's own sound on its way back.
+#[derive(Debug)]
+struct Echo {
+    command: CommandId,
+    until: Instant,
+    with_digits: bool,
+}
+
+impl Session {
+    /// A session that waits to be configured; SSRC, numbers and report times come from `rng`.
+    pub(crate) fn new(id: SessionId, now: Instant, rng: &mut StdRng) -> Self {
+        let clock = SendClock::new(
+            Ssrc(rng.random()),
+            SeqNo(rng.random()),
+            MediaTime(rng.random()),
+            now,
+        );
+        Self {
+            id,
+            config: None,
+            latch: None,
+            inbound: Inbound::default(),
+            outbound: Outbound::new(clock, now),
+            echo: None,
+            recording: None,
+            reports: Reports::new(SmallRng::from_rng(rng)),
+            #[cfg(test)]
+            is_poisoned: false,
+        }
+    }
+
+    /// Applies what was negotiated; what waits to be said begins.
+    pub(crate) fn configure(&mut self, now: Instant, config: SessionConfig, out: &mut Outbox) {
+        let has_moved = match &mut self.latch {
+            Some(latch) => latch.retarget(config.remote, now),
+            None => {
+                self.latch = Some(Latch::new(config.remote, now));
+                false
+            }
+        };
+        if has_moved {
+            self.inbound.forget_source();
+            self.reports.forget_source();
+            out.pin(self.id, None);
+        }
+        self.config = Some(Arc::new(config));
+        self.reports.start(now);
+        self.speak();
+        self.listen_if_needed();
+    }
+
+    /// Returns the peer's sound, in place of an echo that runs now.
+    pub(crate) fn echo(
+        &mut self,
+        command: CommandId,
+        until: Instant,
+        with_digits: bool,
+        out: &mut Outbox,
+    ) {
+        self.outbound.clock.end_relay();
+        if let Some(old) = self.echo.replace(Echo {
+            command,
+            until,
+            with_digits,
+        }) {
+            out.finished(old.command, Outcome::Canceled);
+        }
+        self.listen_if_needed();
+    }
+
+    /// Starts a recording, after its beep if it has one.
+    pub(crate) fn record(
+        &mut self,
+        command: CommandId,
+        config: Box<RecordingConfig>,
+        beep: &Arc<Prompt>,
+        out: &mut Outbox,
+    ) {
+        if self.recording.is_some() {
+            let why = MediaError::AlreadyRecording;
+            return out.finished(command, Outcome::Failed { why });
+        }
+        self.recording = Some(Box::new(Recording::new(command, &config)));
+        if config.beep_start {
+            self.beep(PromptReader::new(vec![Arc::clone(beep)]));
+        }
+        out.record_start(command, config);
+        self.listen_if_needed();
+    }
+
+    /// Ends what `command` began; anything else is left alone.
+    pub(crate) fn cancel(&mut self, command: CommandId, out: &mut Outbox) {
+        self.cancel_voice(command, out);
+        if self.echo.take_if(|echo| echo.command == command).is_some() {
+            out.finished(command, Outcome::Canceled);
+        }
+        if self
+            .recording
+            .as_ref()
+            .is_some_and(|recording| recording.command == command)
+        {
+            self.end_recording(RecordingEnd::Stopped, out);
+        }
+    }
+
+    /// Forgets a recording whose files failed.
+    pub(crate) fn drop_recording(&mut self, command: CommandId) {
+        if self
+            .recording
+            .take_if(|recording| recording.command == command)
+            .is_some()
+        {
+            self.drop_beep();
+        }
+    }
+
+    /// Takes a datagram from either socket.
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        rtcp: bool,
+        bytes: &[u8],
+        out: &mut Outbox,
+    ) {
+        if rtcp || is_rtcp(bytes) {
+            self.handle_rtcp(now, source, bytes);
+        } else if self.handle_rtp(now, source, bytes, out).is_none() {
+            self.inbound.dropped += 1;
+        }
+    }
+
+    /// Does what is due at `now`; harmless when nothing is.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, wall: NtpTime, out: &mut Outbox) {
+        #[cfg(test)]
+        assert!(!self.is_poisoned, "poisoned by a test");
+        if let Some(echo) = self.echo.take_if(|echo| echo.until <= now) {
+            self.outbound.clock.end_relay();
+            out.finished(echo.command, Outcome::Done);
+        }
+        self.send_ticks(now, out);
+        self.listen_ticks(now, out);
+        self.keep_alive(now, out);
+        if self.reports.due().is_some_and(|due| due <= now) {
+            self.send_report(now, wall, false, out);
+            self.reports.sent(now);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] has something to do.
+    #[must_use]
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let config = self.config.as_deref();
+        let keepalive = config
+            .filter(|config| self.can_send(config))
+            .map(|_| self.outbound.keepalive_due());
+        [
+            self.outbound.ticking.due(),
+            self.inbound.ticking.due(),
+            self.echo.as_ref().map(|echo| echo.until),
+            self.reports.due(),
+            keepalive,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Whether ticks are to begin, by [`Self::begin_ticking`].
+    pub(crate) fn wants_to_tick(&self) -> bool {
+        self.outbound.ticking == Ticking::Wanted || self.inbound.ticking == Ticking::Wanted
+    }
+
+    /// Begins the ticks that are wanted, those of the listener together with those of the voices.
+    pub(crate) fn begin_ticking(&mut self, now: Instant, quiet_slot: Instant) {
+        let ptime = self
+            .config
+            .as_ref()
+            .map_or(Ptime::DEFAULT, |config| Ptime::nearest(config.ptime));
+        if self.outbound.ticking == Ticking::Wanted {
+            self.outbound.begin_ticking(now, quiet_slot, ptime);
+        }
+        if self.inbound.ticking == Ticking::Wanted {
+            self.inbound.ticking = Ticking::At(self.outbound.ticking.due().unwrap_or(quiet_slot));
+        }
+    }
+
+    /// Ends everything that runs and says goodbye; the statistics are final.
+    pub(crate) fn close(&mut self, now: Instant, wall: NtpTime, out: &mut Outbox) -> SessionStats {
+        self.cancel_voices(out);
+        if let Some(echo) = self.echo.take() {
+            out.finished(echo.command, Outcome::Canceled);
+        }
+        self.end_recording(RecordingEnd::Stopped, out);
+        self.send_report(now, wall, true, out);
+        self.stats()
+    }
+
+    /// What the session did so far.
+    #[must_use]
+    pub(crate) fn stats(&self) -> SessionStats {
+        SessionStats {
+            sent_packets: self.outbound.packets,
+            sent_octets: self.outbound.octets,
+            ..self.inbound.stats()
+        }
+    }
+
+    /// Makes it panic when it is next has something to do.
+    #[cfg(test)]
+    pub(crate) fn poison(&mut self) {
+        self.is_poisoned = true;
+    }
+
+    /// Where RTP goes.
+    fn target(&self) -> Option<SocketAddr> {
+        self.latch.as_ref().and_then(Latch::target)
+    }
+
+    /// Tells a key, and ends what it ends.
+    fn handle_digit(&mut self, digit: Digit, source: DigitSource, out: &mut Outbox) {
+        out.event(Event::Digit {
+            session: self.id,
+            digit,
+            source,
+        });
+        self.interrupt_playback(digit, out);
+        if let Some(end) = self
+            .recording
+            .as_ref()
+            .and_then(|recording| recording.end_at(digit))
+        {
+            self.end_recording(end, out);
+        }
+    }
+
+    /// The beep is over: the recording behind it begins.
+    fn beep_is_over(&mut self) {
+        if let Some(recording) = &mut self.recording {
+            recording.begin();
+        }
+        self.listen_if_needed();
+    }
+
+    /// Completes the recording; its `Finished` follows when the files are.
+    fn end_recording(&mut self, end: RecordingEnd, out: &mut Outbox) {
+        if let Some(recording) = self.recording.take() {
+            self.drop_beep();
+            out.record_end(recording.command, end, recording.length());
+        }
+    }
+
+    fn handle_rtcp(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
+        let (Some(config), Some(latch)) = (&self.config, &self.latch) else {
+            self.inbound.dropped += 1;
+            return;
+        };
+        match Compound::parse(bytes) {
+            Ok(compound) if self.reports.admit(source, latch, config) => {
+                for packet in compound {
+                    if let RtcpPacket::SenderReport { source, info, .. } = packet {
+                        self.inbound.handle_sender_report(source, &info, now);
+                    }
+                }
+            }
+            _ => self.inbound.dropped += 1,
+        }
+    }
+
+    /// Sends what we sent and heard, and a BYE with the last one.
+    fn send_report(&mut self, now: Instant, wall: NtpTime, bye: bool, out: &mut Outbox) {
+        let (Some(config), Some(latch)) = (&self.config, &self.latch) else {
+            return;
+        };
+        let Some(to) = self.reports.target(latch, config) else {
+            return;
+        };
+        let ssrc = self.outbound.clock.ssrc;
+        let info = (self.outbound.packets > 0).then(|| SenderInfo {
+            ntp: wall,
+            rtp: self.outbound.clock.timestamp_at(now),
+            packets: self.outbound.packets as u32,
+            octets: self.outbound.octets as u32,
+        });
+        let block = self.inbound.report_block(now);
+        let mut buffer = [0; REPORT_CAPACITY];
+        let mut writer = CompoundWriter::new(&mut buffer);
+        match info {
+            Some(info) => writer.sender_report(ssrc, &info, block.as_slice()),
+            None => writer.receiver_report(ssrc, block.as_slice()),
+        }
+        writer.source_description(ssrc, &config.cname);
+        if bye {
+            writer.bye(ssrc);
+        }
+        if let Some(len) = writer.finish() {
+            let rtcp = !config.rtcp_mux;
+            out.transmit(self.id, to, rtcp, |bytes| {
+                bytes.extend_from_slice(&buffer[..len])
+            });
+        }
+    }
+}

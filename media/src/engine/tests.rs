@@ -1,0 +1,8 @@
+//! Sessions as a peer and an owner see them, in virtual time.
+
+mod hearing;
+mod latching;
+mod orders;
+mod playing;
+mod recording;
+mod rig;

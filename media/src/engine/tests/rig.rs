@@ -1,0 +1,362 @@
+//! An engine whose world is a list, and a phone that speaks to it.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::codec::Codec;
+use crate::command::{Command, CommandId, Direction, Event, Outcome, SessionConfig, SessionId};
+use crate::dsp::level::dbov;
+use crate::dsp::meter::frequency_power;
+use crate::dsp::tone::ToneGenerator;
+use crate::dtmf::Digit;
+use crate::engine::{Engine, EngineConfig, Input, Output};
+use crate::frame::Frame;
+use crate::rtp::{MediaTime, RtpHeader, SeqNo, Ssrc, split};
+use crate::sim::start;
+
+pub(super) const PTIME: Duration = Duration::from_millis(20);
+pub(super) const SESSION: SessionId = SessionId(1);
+pub(super) const TELEPHONE_EVENT: u8 = 101;
+
+pub(super) fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+pub(super) fn at(address: &str) -> SocketAddr {
+    address.parse().unwrap()
+}
+
+pub(super) fn digits(text: &str) -> Vec<Digit> {
+    text.chars()
+        .map(|key| Digit::from_char(key).unwrap())
+        .collect()
+}
+
+/// Whether `hertz` is what is heard, for every 200 ms of it.
+pub(super) fn is_tone(sound: &[i16], hertz: f32) -> bool {
+    sound.chunks_exact(1_600).all(|part| {
+        let level = dbov(part);
+        level > -30.0 && frequency_power(part, hertz) > level - 1.0
+    })
+}
+
+/// A datagram that left.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) at: Instant,
+    pub(super) to: SocketAddr,
+    pub(super) rtcp: bool,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Sent {
+    pub(super) fn header(&self) -> RtpHeader {
+        split(&self.bytes).unwrap().0
+    }
+
+    pub(super) fn payload(&self) -> &[u8] {
+        split(&self.bytes).unwrap().1
+    }
+}
+
+/// 20 ms that were recorded.
+#[derive(Clone, Debug)]
+pub(super) struct Recorded {
+    pub(super) position: u64,
+    pub(super) heard: Frame,
+    pub(super) said: Frame,
+}
+
+/// The engine and all that came out of it.
+pub(super) struct Rig {
+    pub(super) engine: Engine,
+    pub(super) now: Instant,
+    pub(super) sent: Vec<Sent>,
+    pub(super) events: Vec<(Instant, Event)>,
+    pub(super) recorded: Vec<Recorded>,
+    pub(super) ends: Vec<CommandId>,
+    pub(super) pins: Vec<Option<SocketAddr>>,
+    /// Answers binding and recording at once, as the host does.
+    pub(super) answers: bool,
+    pub(super) wakes: u64,
+    next_at: Option<Instant>,
+}
+
+impl Rig {
+    pub(super) fn new() -> Self {
+        let config = EngineConfig {
+            start: start(),
+            wall: Duration::from_secs(1_700_000_000),
+            seed: [7; 32],
+        };
+        Self {
+            engine: Engine::new(&config),
+            now: start(),
+            sent: Vec::new(),
+            events: Vec::new(),
+            recorded: Vec::new(),
+            ends: Vec::new(),
+            pins: Vec::new(),
+            answers: true,
+            wakes: 0,
+            next_at: None,
+        }
+    }
+
+    /// With one configured session that speaks with `phone`.
+    pub(super) fn with_call(phone: &Phone) -> Self {
+        let mut rig = Self::new();
+        rig.open(SESSION);
+        rig.configure(SESSION, config(phone));
+        rig
+    }
+
+    pub(super) fn open(&mut self, session: SessionId) {
+        self.command(Command::Open {
+            session,
+            local: "127.0.0.1".parse().unwrap(),
+        });
+    }
+
+    pub(super) fn configure(&mut self, session: SessionId, config: SessionConfig) {
+        self.command(Command::Configure {
+            session,
+            config: Box::new(config),
+        });
+    }
+
+    pub(super) fn command(&mut self, command: Command) {
+        self.input(Input::Command(command));
+    }
+
+    pub(super) fn input(&mut self, input: Input<'_>) {
+        self.engine.handle_input(self.now, input);
+        self.drain();
+    }
+
+    /// A datagram of `phone` arrives now.
+    pub(super) fn receive(&mut self, source: SocketAddr, bytes: &[u8]) {
+        self.input(Input::Datagram {
+            session: SESSION,
+            source,
+            rtcp: false,
+            bytes,
+        });
+    }
+
+    /// Lets time pass, waking the engine whenever it asked for it.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(next) = self.next_at.filter(|next| *next <= until) {
+            self.now = self.now.max(next);
+            self.wakes += 1;
+            self.engine.handle_timeout(self.now);
+            self.drain();
+        }
+        self.now = until;
+    }
+
+    /// Lets `phone` speak for `time`, one packet every 20 ms.
+    pub(super) fn listen_to(&mut self, phone: &mut Phone, time: Duration) {
+        for _ in 0..time.as_millis() / 20 {
+            let packet = phone.speak();
+            self.receive(phone.address, &packet);
+            self.pass(PTIME);
+        }
+    }
+
+    pub(super) fn finished(&self, command: u64) -> Option<&Outcome> {
+        let mut outcomes = self.events.iter().filter_map(|(_, event)| match event {
+            Event::Finished {
+                command: known,
+                outcome,
+            } if known.0 == command => Some(outcome),
+            _ => None,
+        });
+        let outcome = outcomes.next();
+        assert_eq!(outcomes.next(), None, "command {command} finished twice");
+        outcome
+    }
+
+    pub(super) fn finished_at(&self, command: u64) -> Option<Instant> {
+        self.events.iter().find_map(|(at, event)| match event {
+            Event::Finished { command: known, .. } if known.0 == command => Some(*at),
+            _ => None,
+        })
+    }
+
+    pub(super) fn heard_digits(&self) -> String {
+        let digit = |(_, event): &(Instant, Event)| match event {
+            Event::Digit { digit, .. } => Some(digit.to_char()),
+            _ => None,
+        };
+        self.events.iter().filter_map(digit).collect()
+    }
+
+    /// RTP that left.
+    pub(super) fn rtp(&self) -> Vec<&Sent> {
+        self.sent.iter().filter(|sent| !sent.rtcp).collect()
+    }
+
+    /// Sound that left, in the order of its numbers.
+    pub(super) fn sound(&self) -> Vec<i16> {
+        let packets = self.rtp();
+        packets
+            .iter()
+            .filter(|sent| sent.header().payload_type != TELEPHONE_EVENT)
+            .fold(Vec::new(), |mut sound, sent| {
+                let mut samples = vec![0; sent.payload().len()];
+                let codec = Codec::from_static_payload_type(sent.header().payload_type).unwrap();
+                codec.decode(sent.payload(), &mut samples);
+                sound.extend(samples);
+                sound
+            })
+    }
+
+    fn drain(&mut self) {
+        loop {
+            let (at, answers) = (self.now, self.answers);
+            match self.engine.poll_output() {
+                Output::Transmit {
+                    to, rtcp, bytes, ..
+                } => {
+                    self.sent.push(Sent {
+                        at,
+                        to,
+                        rtcp,
+                        bytes: bytes.to_vec(),
+                    });
+                }
+                Output::Event(event) => self.events.push((at, event)),
+                Output::Bind { session, .. } if answers => {
+                    self.engine.handle_input(
+                        at,
+                        Input::Bound {
+                            session,
+                            result: Ok(10_000),
+                        },
+                    );
+                }
+                Output::RecordFrame {
+                    position,
+                    heard,
+                    said,
+                    ..
+                } => {
+                    self.recorded.push(Recorded {
+                        position,
+                        heard: *heard,
+                        said: *said,
+                    });
+                }
+                Output::RecordEnd { recording, .. } => {
+                    self.ends.push(recording);
+                    if answers {
+                        self.engine.handle_input(
+                            at,
+                            Input::Recorded {
+                                recording,
+                                result: Ok(()),
+                            },
+                        );
+                    }
+                }
+                Output::Pin { source, .. } => self.pins.push(source),
+                Output::Bind { .. } | Output::Release { .. } | Output::RecordStart { .. } => {}
+                Output::Timeout(next) => {
+                    self.next_at = next;
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// What was agreed with `phone`.
+pub(super) fn config(phone: &Phone) -> SessionConfig {
+    SessionConfig {
+        remote: phone.address,
+        remote_rtcp: None,
+        rtcp_mux: false,
+        send: (0, Codec::Pcmu),
+        receive: vec![(0, Codec::Pcmu), (8, Codec::Pcma)],
+        telephone_event: Some(TELEPHONE_EVENT),
+        direction: Direction::SendRecv,
+        ptime: PTIME,
+        cname: "someone".into(),
+    }
+}
+
+/// A peer that speaks a tone.
+pub(super) struct Phone {
+    pub(super) address: SocketAddr,
+    pub(super) codec: Codec,
+    pub(super) ssrc: u32,
+    pub(super) seq: u16,
+    pub(super) timestamp: u32,
+    tone: ToneGenerator,
+}
+
+impl Phone {
+    pub(super) fn new(hertz: f32) -> Self {
+        Self {
+            address: at("192.0.2.7:4000"),
+            codec: Codec::Pcmu,
+            ssrc: 77,
+            seq: 65_500,
+            timestamp: 5_000,
+            tone: ToneGenerator::single(hertz, -12.0),
+        }
+    }
+
+    /// Speaks two tones from now on.
+    pub(super) fn press(&mut self, digit: char) {
+        let (low, high) = Digit::from_char(digit).unwrap().frequencies();
+        self.tone = ToneGenerator::dual((low, -9.0), (high, -7.0));
+    }
+
+    /// The next 20 ms of its tone.
+    pub(super) fn speak(&mut self) -> Vec<u8> {
+        let mut samples = [0; 160];
+        self.tone.fill(&mut samples);
+        self.packet(
+            self.codec.static_payload_type(),
+            &self.codec.encode_all(&samples),
+        )
+    }
+
+    /// The next 20 ms of silence.
+    pub(super) fn hush(&mut self) -> Vec<u8> {
+        self.packet(
+            self.codec.static_payload_type(),
+            &[self.codec.silence(); 160],
+        )
+    }
+
+    /// A packet of a key that has been held for `duration` samples since `begin`.
+    pub(super) fn event(&mut self, digit: char, begin: u32, duration: u16, end: bool) -> Vec<u8> {
+        let [high, low] = duration.to_be_bytes();
+        let flags = if end { 0x8A } else { 0x0A };
+        let payload = [Digit::from_char(digit).unwrap().event(), flags, high, low];
+        let timestamp = std::mem::replace(&mut self.timestamp, begin);
+        let packet = self.packet(TELEPHONE_EVENT, &payload);
+        self.timestamp = timestamp.wrapping_add(160);
+        packet
+    }
+
+    fn packet(&mut self, payload_type: u8, payload: &[u8]) -> Vec<u8> {
+        let header = RtpHeader {
+            marker: false,
+            payload_type,
+            sequence: SeqNo(self.seq),
+            timestamp: MediaTime(self.timestamp),
+            ssrc: Ssrc(self.ssrc),
+        };
+        self.seq = self.seq.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(160);
+        let mut datagram = vec![0; 12];
+        header.write(&mut datagram);
+        datagram.extend_from_slice(payload);
+        datagram
+    }
+}

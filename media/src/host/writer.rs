@@ -1,0 +1,359 @@
+//! The thread that writes the recordings of one media thread, which so never waits for a disk.
+//!
+//! Frames travel in boxes that come back. How many exist is bounded: when the disk falls so far behind that
+//! all are under way, frames are left out, and the writer fills the hole with silence, so that both files
+//! keep their time.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvError, Sender, SyncSender, TryRecvError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::Mailbox;
+use super::thread::Message;
+use crate::command::{CommandId, MediaError, RecordingConfig};
+use crate::frame::{FRAME_DURATION, Frame};
+use crate::recording::{Recorder, RecordingError};
+
+/// Boxes of one media thread, of 656 octets each: 21 MB at most, 65 seconds of ten recordings.
+const BOXES: usize = 32_768;
+
+/// How often frames are fetched while something is recorded.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a file may lag behind what was said, should the process be killed.
+const FLUSH_EVERY: Duration = Duration::from_millis(800);
+
+/// A longer hole (an hour) is no hole but a fault.
+const MAX_HOLE: u64 = 3_600_000 / FRAME_DURATION.as_millis() as u64;
+
+/// A media thread's way to its writer; dropping it completes every file and joins.
+#[derive(Debug)]
+pub(super) struct Writer {
+    orders: Option<Sender<Order>>,
+    frames: SyncSender<Box<TwoSides>>,
+    back: Receiver<Box<TwoSides>>,
+    boxes: usize,
+    dropped: u64,
+    handle: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Begin {
+        recording: CommandId,
+        config: Box<RecordingConfig>,
+    },
+    End {
+        recording: CommandId,
+    },
+}
+
+/// One frame of both sides.
+#[derive(Debug)]
+struct TwoSides {
+    recording: CommandId,
+    position: u64,
+    heard: Frame,
+    said: Frame,
+}
+
+impl Writer {
+    /// Starts the thread; it reports to `mailbox`.
+    pub(super) fn start(name: String, mailbox: Mailbox) -> io::Result<Self> {
+        let (orders, order_inbox) = mpsc::channel();
+        let (frames, frame_inbox) = mpsc::sync_channel(BOXES);
+        let (give_back, back) = mpsc::sync_channel(BOXES);
+        let desk = Desk {
+            orders: order_inbox,
+            frames: frame_inbox,
+            back: give_back,
+            mailbox,
+            open: HashMap::new(),
+        };
+        let handle = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || desk.run())?;
+        Ok(Self {
+            orders: Some(orders),
+            frames,
+            back,
+            boxes: 0,
+            dropped: 0,
+            handle: Some(handle),
+        })
+    }
+
+    /// Begins the files of a recording; `false` when the writer is gone.
+    pub(super) fn begin(&self, recording: CommandId, config: Box<RecordingConfig>) -> bool {
+        self.order(Order::Begin { recording, config })
+    }
+
+    /// Adds 20 ms, or leaves them out when the disk is too far behind.
+    pub(super) fn frame(
+        &mut self,
+        recording: CommandId,
+        position: u64,
+        heard: &Frame,
+        said: &Frame,
+    ) {
+        let frame = TwoSides {
+            recording,
+            position,
+            heard: *heard,
+            said: *said,
+        };
+        let filled = match self.back.try_recv() {
+            Ok(mut empty) => {
+                *empty = frame;
+                Some(empty)
+            }
+            Err(_) if self.boxes < BOXES => {
+                self.boxes += 1;
+                Some(Box::new(frame))
+            }
+            Err(_) => None,
+        };
+        // There is room for every box there is, so this fails only when the writer is gone.
+        if filled.is_none_or(|filled| self.frames.try_send(filled).is_err()) {
+            self.dropped += 1;
+        }
+    }
+
+    /// Completes the files of a recording; `false` when the writer is gone.
+    pub(super) fn end(&self, recording: CommandId) -> bool {
+        self.order(Order::End { recording })
+    }
+
+    /// Frames left out so far.
+    pub(super) const fn dropped_frames(&self) -> u64 {
+        self.dropped
+    }
+
+    fn order(&self, order: Order) -> bool {
+        self.orders
+            .as_ref()
+            .is_some_and(|orders| orders.send(order).is_ok())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.orders = None;
+        if self
+            .handle
+            .take()
+            .is_some_and(|handle| handle.join().is_err())
+        {
+            tracing::error!("a writer of recordings had failed");
+        }
+    }
+}
+
+/// The writer's side.
+struct Desk {
+    orders: Receiver<Order>,
+    frames: Receiver<Box<TwoSides>>,
+    back: SyncSender<Box<TwoSides>>,
+    mailbox: Mailbox,
+    open: HashMap<CommandId, Recording>,
+}
+
+/// Both files of one recording.
+struct Recording {
+    heard: Side,
+    said: Side,
+    position: u64,
+    flushed_at: Instant,
+}
+
+struct Side {
+    path: PathBuf,
+    recorder: Recorder<BufWriter<File>>,
+}
+
+impl Desk {
+    fn run(mut self) {
+        loop {
+            let mut ended = Vec::new();
+            let is_over = !self.read_orders(&mut ended);
+            self.read_frames(&mut ended);
+            for recording in ended {
+                self.end(recording);
+            }
+            if is_over {
+                break;
+            }
+            if !self.open.is_empty() {
+                self.flush();
+                std::thread::sleep(PAUSE);
+            }
+        }
+        let open: Vec<CommandId> = self.open.keys().copied().collect();
+        open.into_iter().for_each(|recording| self.end(recording));
+    }
+
+    /// Reads what is ordered, waiting for it when nothing is recorded; `false` when there will be no more.
+    /// Ends wait in `ended` until all frames that were sent before them have been read.
+    fn read_orders(&mut self, ended: &mut Vec<CommandId>) -> bool {
+        if self.open.is_empty() {
+            match self.orders.recv() {
+                Ok(order) => self.handle_order(order, ended),
+                Err(RecvError) => return false,
+            }
+        }
+        loop {
+            match self.orders.try_recv() {
+                Ok(order) => self.handle_order(order, ended),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn handle_order(&mut self, order: Order, ended: &mut Vec<CommandId>) {
+        match order {
+            Order::Begin { recording, config } => match Recording::create(&config) {
+                Ok(files) => {
+                    self.open.insert(recording, files);
+                }
+                Err(why) => self.report(recording, Err(why)),
+            },
+            Order::End { recording } => ended.push(recording),
+        }
+    }
+
+    fn read_frames(&mut self, ended: &mut Vec<CommandId>) {
+        while let Ok(frame) = self.frames.try_recv() {
+            if !self.open.contains_key(&frame.recording) {
+                // Its order may have come after we looked.
+                let _ = self.read_orders_now(ended);
+            }
+            let result = self
+                .open
+                .get_mut(&frame.recording)
+                .map(|files| files.write(&frame));
+            if let Some(Err(why)) = result {
+                self.open.remove(&frame.recording);
+                self.report(frame.recording, Err(why));
+            }
+            // Full only by a box too many, and then it is not missed.
+            let _ = self.back.try_send(frame);
+        }
+    }
+
+    fn read_orders_now(&mut self, ended: &mut Vec<CommandId>) -> Result<(), TryRecvError> {
+        loop {
+            let order = self.orders.try_recv()?;
+            self.handle_order(order, ended);
+        }
+    }
+
+    fn end(&mut self, recording: CommandId) {
+        if let Some(files) = self.open.remove(&recording) {
+            let result = files.complete();
+            self.report(recording, result);
+        }
+    }
+
+    fn flush(&mut self) {
+        let now = Instant::now();
+        let mut failed = Vec::new();
+        for (recording, files) in &mut self.open {
+            if now >= files.flushed_at + FLUSH_EVERY {
+                files.flushed_at = now;
+                if let Err(why) = files.flush() {
+                    failed.push((*recording, why));
+                }
+            }
+        }
+        for (recording, why) in failed {
+            self.open.remove(&recording);
+            self.report(recording, Err(why));
+        }
+    }
+
+    fn report(&self, recording: CommandId, result: Result<(), MediaError>) {
+        // A thread that is gone no longer waits for its files.
+        let _ = self.mailbox.post(Message::Recorded { recording, result });
+    }
+}
+
+impl Recording {
+    fn create(config: &RecordingConfig) -> Result<Self, MediaError> {
+        Ok(Self {
+            heard: Side::create(&config.file_in)?,
+            said: Side::create(&config.file_out)?,
+            position: 0,
+            flushed_at: Instant::now(),
+        })
+    }
+
+    fn write(&mut self, frame: &TwoSides) -> Result<(), MediaError> {
+        let hole = frame.position.saturating_sub(self.position).min(MAX_HOLE);
+        for _ in 0..hole {
+            self.heard.write(&Frame::SILENCE)?;
+            self.said.write(&Frame::SILENCE)?;
+        }
+        self.position = frame.position + 1;
+        self.heard.write(&frame.heard)?;
+        self.said.write(&frame.said)
+    }
+
+    fn flush(&mut self) -> Result<(), MediaError> {
+        self.heard.flush()?;
+        self.said.flush()
+    }
+
+    fn complete(self) -> Result<(), MediaError> {
+        let said = self.said.complete();
+        self.heard.complete().and(said)
+    }
+}
+
+impl Side {
+    fn create(path: &Path) -> Result<Self, MediaError> {
+        let make = || {
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            Recorder::new(BufWriter::new(File::create(path)?))
+        };
+        let recorder = make().map_err(|error| error_of(path, &error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            recorder,
+        })
+    }
+
+    fn write(&mut self, frame: &Frame) -> Result<(), MediaError> {
+        self.recorder
+            .write(&frame.0)
+            .map_err(|error| error_of(&self.path, &error))
+    }
+
+    fn flush(&mut self) -> Result<(), MediaError> {
+        self.recorder
+            .flush()
+            .map_err(|error| error_of(&self.path, &error))
+    }
+
+    fn complete(self) -> Result<(), MediaError> {
+        let Self { path, recorder } = self;
+        recorder.finish().map_err(|error| error_of(&path, &error))
+    }
+}
+
+fn error_of(path: &Path, error: &RecordingError) -> MediaError {
+    let kind = match error {
+        RecordingError::Io(error) => error.kind(),
+        _ => io::ErrorKind::FileTooLarge,
+    };
+    MediaError::File {
+        file: path.to_owned(),
+        kind,
+    }
+}

@@ -1,0 +1,551 @@
+//! Streams over a bad network, in virtual time.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::{JitterBuffer, Popped};
+use crate::codec::Codec;
+use crate::dsp::meter::frequency_power;
+use crate::dsp::plc::Concealer;
+use crate::dsp::tone::ToneGenerator;
+use crate::rtp::{MediaTime, SeqNo};
+use crate::sim::{self, Chance};
+
+const MS: Duration = Duration::from_millis(1);
+const TICK: Duration = Duration::from_millis(20);
+
+/// One packet on its way: number, timestamp, and when it comes.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    number: u16,
+    timestamp: u32,
+    arrival: Instant,
+}
+
+/// Packets of 20 ms, each as late as `delay` says; `None` is lost.
+fn stream(count: u32, mut delay: impl FnMut(u32) -> Option<Duration>) -> Vec<Sent> {
+    (0..count)
+        .filter_map(|at| {
+            let arrival = sim::start() + TICK * at + delay(at)?;
+            Some(Sent {
+                number: at as u16,
+                timestamp: at * 160,
+                arrival,
+            })
+        })
+        .collect()
+}
+
+/// What came out, one entry a tick.
+struct Played {
+    /// Number of the packet, or `None` for a frame that was concealed or silent.
+    frames: Vec<Option<u32>>,
+    silent: usize,
+    joined: usize,
+    buffer: JitterBuffer,
+    /// Longest delay by tick, in ms.
+    delays: Vec<u64>,
+}
+
+impl Played {
+    fn numbers(&self) -> Vec<u32> {
+        self.frames.iter().flatten().copied().collect()
+    }
+}
+
+fn payload(number: u32) -> Bytes {
+    let mut octets = vec![0; 160];
+    octets[..4].copy_from_slice(&number.to_be_bytes());
+    octets.into()
+}
+
+/// Plays a stream of one frame a tick; a tick comes 7 ms after the packets are sent.
+fn play(mut sent: Vec<Sent>, ticks: u32) -> Played {
+    sent.sort_by_key(|packet| packet.arrival);
+    let mut coming = sent.into_iter().enumerate().peekable();
+    let mut played = Played {
+        frames: Vec::new(),
+        silent: 0,
+        joined: 0,
+        buffer: JitterBuffer::new(),
+        delays: Vec::new(),
+    };
+    for tick in 0..ticks {
+        let now = sim::start() + TICK * tick + 7 * MS;
+        while let Some((_, packet)) = coming.next_if(|(_, packet)| packet.arrival <= now) {
+            let payload = payload(u32::from(packet.number));
+            played.buffer.insert(
+                SeqNo(packet.number),
+                MediaTime(packet.timestamp),
+                0,
+                payload,
+                packet.arrival,
+            );
+        }
+        let frame = match played.buffer.pop(now) {
+            Popped::Packet {
+                payload, is_joined, ..
+            } => {
+                played.joined += usize::from(is_joined);
+                Some(u32::from_be_bytes(payload[..4].try_into().unwrap()))
+            }
+            Popped::Lost { samples } => {
+                assert_eq!(samples, 160);
+                None
+            }
+            Popped::Silence { .. } => {
+                played.silent += 1;
+                None
+            }
+        };
+        played.frames.push(frame);
+        played.delays.push(played.buffer.delay().as_millis() as u64);
+    }
+    played
+}
+
+#[test]
+fn a_steady_stream_is_played_whole_with_a_delay_of_one_to_two_frames() {
+    let played = play(stream(500, |_| Some(Duration::ZERO)), 510);
+    assert_eq!(played.numbers(), (0..500).collect::<Vec<_>>());
+    assert!(played.delays.iter().all(|delay| *delay < 40));
+    assert_eq!(played.buffer.target(), 20 * MS);
+    let stats = played.buffer.stats();
+    assert_eq!(
+        (
+            stats.played,
+            stats.lost,
+            stats.late,
+            stats.skipped,
+            stats.stretched
+        ),
+        (500, 0, 0, 0, 0)
+    );
+}
+
+#[test]
+fn swapped_and_doubled_packets_are_played_in_order_and_once() {
+    let mut sent = stream(100, |at| {
+        Some(if at % 10 == 3 {
+            21 * MS
+        } else {
+            Duration::ZERO
+        })
+    });
+    sent.extend(sent.clone());
+    let played = play(sent, 110);
+    let numbers = played.numbers();
+    assert!(numbers.is_sorted() && numbers.len() >= 99, "{numbers:?}");
+    assert_eq!(played.buffer.stats().duplicate, 100);
+}
+
+#[test]
+fn a_lost_packet_leaves_a_gap_of_one_frame() {
+    let played = play(stream(100, |at| (at != 50).then_some(Duration::ZERO)), 104);
+    let at = played
+        .frames
+        .iter()
+        .position(|frame| *frame == Some(49))
+        .unwrap();
+    assert_eq!(played.frames[at..at + 3], [Some(49), None, Some(51)]);
+    assert_eq!(played.buffer.stats().lost, 1);
+}
+
+#[test]
+fn a_burst_of_losses_is_as_long_as_it_was_and_does_not_move_the_delay() {
+    for lost in 1..20 {
+        let played = play(
+            stream(200, |at| {
+                (!(50..50 + lost).contains(&at)).then_some(Duration::ZERO)
+            }),
+            210,
+        );
+        let before = played
+            .frames
+            .iter()
+            .position(|frame| *frame == Some(49))
+            .unwrap();
+        let after = played
+            .frames
+            .iter()
+            .position(|frame| *frame == Some(50 + lost))
+            .unwrap();
+        assert_eq!(after - before, lost as usize + 1, "{lost} lost");
+        assert!(played.delays.iter().all(|delay| *delay < 40));
+    }
+}
+
+#[test]
+fn the_delay_grows_at_once_when_packets_come_late_and_shrinks_slowly_after() {
+    let jittery = |at: u32| {
+        Some(if (200..400).contains(&at) {
+            MS * (at * 37 % 80)
+        } else {
+            Duration::ZERO
+        })
+    };
+    let played = play(stream(3_000, jittery), 3_010);
+    let stats = *played.buffer.stats();
+    assert!(stats.late <= 4, "{stats:?}");
+    assert!(
+        (80..120).contains(&played.delays[399]),
+        "{} ms",
+        played.delays[399]
+    );
+    assert!(
+        *played.delays.last().unwrap() <= 45,
+        "{:?} ms",
+        played.delays.last()
+    );
+    let shrinks: Vec<_> = played
+        .delays
+        .windows(2)
+        .enumerate()
+        .filter(|(_, pair)| pair[1] + 15 < pair[0])
+        .map(|(at, _)| at)
+        .collect();
+    assert!(
+        shrinks.windows(2).all(|pair| pair[1] - pair[0] >= 50),
+        "{shrinks:?}"
+    );
+    assert!(played.joined >= stats.skipped as usize);
+}
+
+#[test]
+fn five_percent_loss_and_30_ms_jitter_settle_to_hardly_any_late_packet() {
+    for seed in 1..=20 {
+        let mut chance = Chance::new(seed);
+        let sent = stream(3_000, |_| {
+            (chance.unit() >= 0.05).then(|| MS.mul_f64(30.0 * chance.unit()))
+        });
+        let arrived = sent.len() as u64;
+        let played = play(sent, 3_010);
+        let stats = played.buffer.stats();
+        assert!(stats.late <= 6, "seed {seed}: {stats:?}");
+        assert!(
+            stats.skipped <= 6 && stats.stretched <= 6,
+            "seed {seed}: {stats:?}"
+        );
+        assert!(
+            stats.played + stats.late + stats.skipped + 2 >= arrived,
+            "seed {seed}: {arrived} came, {stats:?}"
+        );
+        let longest = *played.delays[100..].iter().max().unwrap();
+        assert!(longest <= 80, "seed {seed}: {longest} ms");
+        assert!(played.numbers().is_sorted());
+    }
+}
+
+#[test]
+fn a_tone_keeps_its_power_through_loss_and_jitter() {
+    for seed in 1..=5 {
+        let mut chance = Chance::new(seed);
+        let mut generator = ToneGenerator::single(440.0, -10.0);
+        let mut buffer = JitterBuffer::new();
+        let mut concealer = Concealer::new();
+        let mut coming = Vec::new();
+        for at in 0..1_500_u32 {
+            let mut samples = [0; 160];
+            generator.fill(&mut samples);
+            let arrival = sim::start() + TICK * at + MS.mul_f64(30.0 * chance.unit());
+            if chance.unit() >= 0.05 {
+                coming.push((arrival, at, Bytes::from(Codec::Pcmu.encode_all(&samples))));
+            }
+        }
+        coming.sort_by_key(|(arrival, ..)| *arrival);
+        let mut coming = coming.into_iter().peekable();
+        let mut heard = Vec::new();
+        for tick in 0..1_500 {
+            let now = sim::start() + TICK * tick + 3 * MS;
+            while let Some((arrival, at, payload)) = coming.next_if(|(arrival, ..)| *arrival <= now)
+            {
+                buffer.insert(SeqNo(at as u16), MediaTime(at * 160), 0, payload, arrival);
+            }
+            let mut frame = [0; 160];
+            match buffer.pop(now) {
+                Popped::Packet {
+                    payload, is_joined, ..
+                } => {
+                    Codec::Pcmu.decode(&payload, &mut frame);
+                    if is_joined {
+                        concealer.join(&mut frame)
+                    } else {
+                        concealer.accept(&mut frame)
+                    }
+                }
+                Popped::Lost { .. } | Popped::Silence { .. } => concealer.conceal(&mut frame),
+            }
+            heard.extend(frame);
+        }
+        let powers: Vec<_> = heard[8_000..]
+            .chunks(1_600)
+            .map(|part| frequency_power(part, 440.0))
+            .collect();
+        let mean = powers.iter().sum::<f64>() / powers.len() as f64;
+        assert!((mean + 16.15).abs() < 1.5, "seed {seed}: {mean:.2} dBov");
+        assert!(
+            powers.iter().all(|power| *power > -26.0),
+            "seed {seed}: {powers:.1?}"
+        );
+    }
+}
+
+#[test]
+fn the_delay_never_exceeds_its_bound_whatever_the_network_does() {
+    for seed in 1..=20 {
+        let mut chance = Chance::new(seed);
+        let sent = stream(2_000, |_| {
+            (chance.unit() >= 0.1).then(|| MS.mul_f64(600.0 * chance.unit().powi(3)))
+        });
+        let played = play(sent, 2_050);
+        let longest = *played.delays.iter().max().unwrap();
+        assert!(longest <= 340, "seed {seed}: {longest} ms");
+        assert!(played.buffer.target() <= 200 * MS);
+        assert!(played.numbers().is_sorted());
+    }
+}
+
+#[test]
+fn a_stall_of_two_seconds_drops_its_backlog_and_goes_on() {
+    let stalled = |at: u32| {
+        Some(if (200..300).contains(&at) {
+            TICK * (300 - at)
+        } else {
+            Duration::ZERO
+        })
+    };
+    let played = play(stream(600, stalled), 610);
+    let back = played
+        .frames
+        .iter()
+        .rposition(|frame| frame.is_none())
+        .unwrap_or(0);
+    assert!(played.silent >= 90, "{}", played.silent);
+    assert!(
+        played.frames[320..600].iter().flatten().count() >= 270,
+        "{:?}",
+        &played.frames[295..330]
+    );
+    assert!(played.delays[599] <= 240, "{} {back}", played.delays[599]);
+}
+
+#[test]
+fn a_silent_sender_is_silence_and_its_next_talkspurt_is_played_whole() {
+    for pause in [2, 5, 50, 5_000_u32] {
+        let mut sent = stream(100, |_| Some(Duration::ZERO));
+        sent.extend((0..100).map(|at| Sent {
+            number: 100 + at as u16,
+            timestamp: (100 + pause + at) * 160,
+            arrival: sim::start() + TICK * (100 + pause + at),
+        }));
+        let played = play(sent, 210 + pause);
+        assert_eq!(
+            played.numbers(),
+            (0..200).collect::<Vec<_>>(),
+            "pause of {pause} frames"
+        );
+        assert_eq!(played.buffer.stats().lost, 0);
+        let last = played.frames.iter().rposition(Option::is_some).unwrap();
+        assert!(last <= 203 + pause as usize);
+    }
+}
+
+#[test]
+fn a_sender_whose_timestamps_stand_still_in_a_pause_is_played_without_more_delay() {
+    let mut sent = stream(100, |_| Some(Duration::ZERO));
+    sent.extend((100..200).map(|at| Sent {
+        number: at as u16,
+        timestamp: at * 160,
+        arrival: sim::start() + TICK * at + 3_000 * MS,
+    }));
+    let played = play(sent, 400);
+    assert_eq!(played.numbers(), (0..200).collect::<Vec<_>>());
+    assert!(played.delays.iter().all(|delay| *delay < 45));
+}
+
+#[test]
+fn timestamps_that_jump_amid_speech_do_not_stop_it() {
+    for jump in [1_000_000_u32, 5_000, u32::MAX - 100_000, u32::MAX - 5_000] {
+        let sent: Vec<_> = stream(300, |_| Some(Duration::ZERO))
+            .into_iter()
+            .map(|packet| Sent {
+                timestamp: if packet.number < 100 {
+                    packet.timestamp
+                } else {
+                    packet.timestamp.wrapping_add(jump)
+                },
+                ..packet
+            })
+            .collect();
+        let played = play(sent, 310);
+        assert!(
+            played.numbers().len() >= 297,
+            "jump of {jump}: {}",
+            played.numbers().len()
+        );
+        assert!(
+            played.delays.iter().all(|delay| *delay < 60),
+            "jump of {jump}"
+        );
+    }
+}
+
+#[test]
+fn sequence_numbers_wrap_and_a_jump_of_them_costs_one_packet() {
+    let wrapped = stream(300, |_| Some(Duration::ZERO))
+        .into_iter()
+        .map(|packet| Sent {
+            number: packet.number.wrapping_add(65_400),
+            ..packet
+        });
+    let played = play(wrapped.collect(), 310);
+    assert_eq!(played.numbers().len(), 300);
+    let jumped = stream(300, |_| Some(Duration::ZERO))
+        .into_iter()
+        .map(|packet| match packet.number {
+            0..100 => packet,
+            number => Sent {
+                number: number + 30_000,
+                timestamp: packet.timestamp + 77_777,
+                ..packet
+            },
+        });
+    let played = play(jumped.collect(), 310);
+    let stats = played.buffer.stats();
+    assert_eq!((stats.restarts, stats.discarded), (1, 1));
+    assert!(played.numbers().len() >= 296, "{}", played.numbers().len());
+}
+
+#[test]
+fn numbers_and_timestamps_that_jump_ahead_together_do_not_stop_the_sound() {
+    for (ahead, jump) in [
+        (20, 12_345_678_u32),
+        (500, 1_000_000),
+        (2_900, 40_000),
+        (2_900, 4_000_000_000),
+    ] {
+        let sent = stream(300, |_| Some(Duration::ZERO))
+            .into_iter()
+            .map(|packet| match packet.number {
+                0..100 => packet,
+                number => Sent {
+                    number: number + ahead,
+                    timestamp: packet.timestamp.wrapping_add(jump),
+                    ..packet
+                },
+            });
+        let played = play(sent.collect(), 310);
+        assert!(
+            played.numbers().len() >= 296,
+            "{ahead} ahead, {jump}: {}",
+            played.numbers().len()
+        );
+    }
+}
+
+#[test]
+fn doubles_that_come_late_do_not_lengthen_the_delay() {
+    let mut sent = stream(500, |_| Some(Duration::ZERO));
+    sent.extend(sent.clone().into_iter().map(|packet| Sent {
+        arrival: packet.arrival + 150 * MS,
+        ..packet
+    }));
+    let played = play(sent, 510);
+    assert_eq!(played.buffer.target(), 20 * MS);
+    assert_eq!(played.buffer.stats().duplicate, 500);
+}
+
+#[test]
+fn a_clock_that_drifts_is_followed_for_an_hour() {
+    for parts_per_million in [-300_i64, 300] {
+        let sent = stream(180_000, |at| {
+            let drift = i64::from(at) * 20_000 * parts_per_million / 1_000_000;
+            Some(Duration::from_micros((2_000_000 + drift).unsigned_abs()))
+        });
+        let played = play(sent, 180_000);
+        let stats = played.buffer.stats();
+        assert!(
+            played.delays.iter().all(|delay| *delay < 90),
+            "{parts_per_million} ppm"
+        );
+        assert!(
+            stats.lost <= 3 && stats.skipped <= 60 && stats.stretched <= 60,
+            "{parts_per_million} ppm: {stats:?}"
+        );
+        assert!(stats.played >= 179_700, "{stats:?}");
+    }
+}
+
+#[test]
+fn packets_of_60_and_10_ms_feed_ticks_of_20_ms() {
+    for len in [80_u32, 480] {
+        let mut buffer = JitterBuffer::new();
+        let (mut fifo, mut sounded, mut sent) = (0, 0, 0);
+        for tick in 0..1_000_u32 {
+            let now = sim::start() + TICK * tick;
+            while (sent + 1) * len <= tick * 160 {
+                let payload = Bytes::from(vec![0xFF; len as usize]);
+                buffer.insert(SeqNo(sent as u16), MediaTime(sent * len), 0, payload, now);
+                sent += 1;
+            }
+            while fifo < 160 {
+                fifo += match buffer.pop(now) {
+                    Popped::Packet { payload, .. } => {
+                        sounded += payload.len();
+                        payload.len()
+                    }
+                    Popped::Lost { samples } | Popped::Silence { samples } => samples,
+                };
+            }
+            fifo -= 160;
+        }
+        assert!(
+            sounded >= 1_000 * 160 - 2_000,
+            "packets of {len}: {sounded} {:?}",
+            buffer.stats()
+        );
+        assert_eq!(
+            (buffer.stats().lost, buffer.stats().skipped),
+            (0, 0),
+            "packets of {len}"
+        );
+    }
+}
+
+#[test]
+fn a_reset_forgets_the_stream_and_keeps_the_figures() {
+    let mut buffer = play(stream(100, |_| Some(Duration::ZERO)), 101).buffer;
+    let played = buffer.stats().played;
+    buffer.reset();
+    let now = sim::start() + TICK * 102;
+    assert_eq!(buffer.pop(now), Popped::Silence { samples: 160 });
+    buffer.insert(SeqNo(9), MediaTime(4_000_000), 8, payload(9), now);
+    assert!(matches!(
+        buffer.pop(now + 2 * TICK),
+        Popped::Packet {
+            payload_type: 8,
+            ..
+        }
+    ));
+    assert_eq!(buffer.stats().played, played + 1);
+}
+
+proptest! {
+    #[test]
+    fn any_packets_at_any_time_are_taken(
+        packets in prop::collection::vec((any::<u16>(), any::<u32>(), 0..400_usize, 0..100_u64), 0..400),
+    ) {
+        let mut buffer = JitterBuffer::new();
+        let mut now = sim::start();
+        for (number, timestamp, len, wait) in packets {
+            buffer.insert(SeqNo(number % 300), MediaTime(timestamp), 0, Bytes::from(vec![0; len]), now);
+            now += MS * wait as u32;
+            match buffer.pop(now) {
+                Popped::Packet { payload, .. } => prop_assert!(payload.len() < 400),
+                Popped::Lost { samples } | Popped::Silence { samples } => prop_assert!((1..=1_600).contains(&samples)),
+            }
+        }
+    }
+}

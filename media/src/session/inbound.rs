@@ -1,0 +1,411 @@
+//! What a session hears: packets to digits, to an echo, to the listener.
+//!
+//! Sound is decoded only while somebody needs it: a running recording, or the search for keys that come as
+//! tones. That search stops for good once the peer has sent a telephone-event, and rests during an echo
+//! for a peer that has negotiated them; a key that comes both ways is told once.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::clock::Relayed;
+use super::latch::Verdict;
+use super::listener::Listener;
+use super::outbound::Ticking;
+use super::{MAX_SAMPLES, Session};
+use crate::codec::Codec;
+use crate::command::{DigitSource, SessionConfig, SessionStats};
+use crate::dtmf::{Digit, EventReceiver};
+use crate::frame::{FRAME_DURATION, Frame, SAMPLE_RATE};
+use crate::outbox::Outbox;
+use crate::rtp::{
+    Extended, MediaTime, ReceptionStats, ReportBlock, RtpHeader, SenderInfo, SeqNo, Ssrc, split,
+};
+
+/// A telephone-event for a key heard as a tone this long ago is the same press.
+const SAME_PRESS: Duration = Duration::from_secs(1);
+
+/// Without a packet for so many frames (half a second) the listener rests until the next.
+const REST_AFTER: u32 = 25;
+
+/// Frames that are heard late rather than left out when the machine was busy.
+const MAX_CATCH_UP: u32 = 5;
+
+/// Comfort noise (RFC 3389 §4): says that nobody speaks.
+const COMFORT_NOISE: u8 = 13;
+
+/// The receiving half of a session.
+#[derive(Debug)]
+pub(super) struct Inbound {
+    source: Option<Ssrc>,
+    /// Another SSRC from the same address, and the number that would prove it (RFC 3550 §A.1).
+    candidate: Option<(Ssrc, SeqNo)>,
+    reception: ReceptionStats,
+    /// What sources before this one did.
+    earlier: SessionStats,
+    octets: u64,
+    late: u64,
+    pub(super) dropped: u64,
+    events: EventReceiver,
+    has_event: bool,
+    last_tone: Option<(Digit, Instant)>,
+    listener: Option<Box<Listener>>,
+    pub(super) ticking: Ticking,
+    silent_frames: u32,
+}
+
+/// What a payload type means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Payload {
+    Audio(Codec),
+    Event,
+    ComfortNoise,
+}
+
+impl Default for Inbound {
+    fn default() -> Self {
+        Self {
+            source: None,
+            candidate: None,
+            reception: ReceptionStats::new(SAMPLE_RATE, 1),
+            earlier: SessionStats::default(),
+            octets: 0,
+            late: 0,
+            dropped: 0,
+            events: EventReceiver::new(),
+            has_event: false,
+            last_tone: None,
+            listener: None,
+            ticking: Ticking::Off,
+            silent_frames: 0,
+        }
+    }
+}
+
+impl Inbound {
+    /// The peer is somewhere else now, and may be another device.
+    pub(super) fn forget_source(&mut self) {
+        self.restart(None);
+        self.has_event = false;
+    }
+
+    pub(super) fn handle_sender_report(&mut self, source: Ssrc, info: &SenderInfo, now: Instant) {
+        if self.source == Some(source) {
+            self.reception.receive_report(info, now);
+        }
+    }
+
+    /// What we say of the stream we hear; nothing before its first packet.
+    pub(super) fn report_block(&mut self, now: Instant) -> Option<ReportBlock> {
+        self.source
+            .map(|source| self.reception.report_block(source, now))
+    }
+
+    pub(super) fn stats(&self) -> SessionStats {
+        SessionStats {
+            received_packets: self.earlier.received_packets + self.reception.received(),
+            received_octets: self.octets,
+            lost_packets: self.earlier.lost_packets + self.reception.lost(),
+            late_packets: self.late,
+            dropped_datagrams: self.dropped,
+            max_jitter: self.earlier.max_jitter.max(self.reception.max_jitter()),
+            ..SessionStats::default()
+        }
+    }
+
+    /// Whether a packet belongs to the stream we hear; another one has to prove itself first.
+    fn admit(&mut self, now: Instant, header: &RtpHeader, timestamp: MediaTime) -> bool {
+        if self.source != Some(header.ssrc) {
+            let is_proven = self.candidate == Some((header.ssrc, header.sequence));
+            if self.source.is_some() && !is_proven {
+                self.candidate = Some((header.ssrc, header.sequence.next()));
+                return false;
+            }
+            self.restart(Some(header.ssrc));
+        }
+        match self.reception.receive(header.sequence, timestamp, now) {
+            Extended::Probation => false,
+            Extended::InSequence(_) => true,
+            Extended::Restarted(_) => {
+                self.events.reset();
+                if let Some(listener) = &mut self.listener {
+                    listener.reset();
+                }
+                true
+            }
+        }
+    }
+
+    fn restart(&mut self, source: Option<Ssrc>) {
+        self.earlier = self.stats();
+        self.source = source;
+        self.candidate = None;
+        self.reception = ReceptionStats::new(SAMPLE_RATE, 1);
+        self.events.reset();
+        if let Some(listener) = &mut self.listener {
+            listener.reset();
+        }
+    }
+
+    fn rest(&mut self) {
+        self.ticking = Ticking::Off;
+        self.silent_frames = 0;
+        self.listener = None;
+    }
+}
+
+impl Session {
+    /// Takes an RTP packet; `None` when it is not one of ours.
+    pub(super) fn handle_rtp(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        bytes: &[u8],
+        out: &mut Outbox,
+    ) -> Option<()> {
+        let config = self.config.clone()?;
+        let (header, payload) = split(bytes).ok()?;
+        let meaning = meaning_of(header.payload_type, &config)?;
+        let latch = self.latch.as_mut()?;
+        match latch.admit(source, header.ssrc, header.sequence, now) {
+            Verdict::Drop => return None,
+            Verdict::Take => {}
+            Verdict::Latched => {
+                out.pin(self.id, latch.exact());
+                if self
+                    .inbound
+                    .source
+                    .is_some_and(|known| known != header.ssrc)
+                {
+                    self.inbound.restart(None);
+                }
+            }
+        }
+        let timestamp = match meaning {
+            Payload::Event => end_of_event(header.timestamp, payload),
+            Payload::Audio(_) | Payload::ComfortNoise => header.timestamp,
+        };
+        if !self.inbound.admit(now, &header, timestamp) {
+            return None;
+        }
+        self.inbound.octets += payload.len() as u64;
+        if !config.direction.receives() {
+            return Some(());
+        }
+        match meaning {
+            Payload::Event => self.handle_event(now, &config, &header, payload, out),
+            Payload::Audio(codec) => {
+                self.handle_audio(now, &config, codec, (&header, payload), out)
+            }
+            Payload::ComfortNoise => {}
+        }
+        Some(())
+    }
+
+    /// Listens from the next quiet slot on when the sound of the peer is needed.
+    pub(super) fn listen_if_needed(&mut self) {
+        if self.is_recording() {
+            self.inbound.ticking.want();
+        }
+    }
+
+    /// Hears what is due at `now`.
+    pub(super) fn listen_ticks(&mut self, now: Instant, out: &mut Outbox) {
+        while let Ticking::At(due) = self.inbound.ticking {
+            if due > now {
+                break;
+            }
+            let late = now.saturating_duration_since(due).as_millis() / FRAME_DURATION.as_millis();
+            let missed = u32::try_from(late)
+                .unwrap_or(u32::MAX)
+                .saturating_sub(MAX_CATCH_UP);
+            let due = due + FRAME_DURATION * missed;
+            if let Some(recording) = &mut self.recording {
+                recording.skip(u64::from(missed));
+            }
+            self.inbound.ticking = Ticking::At(due + FRAME_DURATION);
+            self.listen_tick(due, out);
+        }
+    }
+
+    fn handle_event(
+        &mut self,
+        now: Instant,
+        config: &SessionConfig,
+        header: &RtpHeader,
+        payload: &[u8],
+        out: &mut Outbox,
+    ) {
+        if self.echo.as_ref().is_some_and(|echo| echo.with_digits) {
+            let payload_type = config.telephone_event.unwrap_or(header.payload_type);
+            self.relay(
+                now,
+                config,
+                header,
+                (payload_type, payload.len(), 0),
+                out,
+                |space| {
+                    space.copy_from_slice(payload);
+                },
+            );
+        }
+        let digit = self
+            .inbound
+            .events
+            .handle(payload, header.timestamp, header.marker);
+        let Some(digit) = digit else { return };
+        self.inbound.has_event = true;
+        if !self.is_recording() {
+            self.inbound.rest();
+        }
+        let heard = self.inbound.last_tone.take();
+        if heard.is_some_and(|(tone, at)| tone == digit && now < at + SAME_PRESS) {
+            return;
+        }
+        self.handle_digit(digit, DigitSource::Event, out);
+    }
+
+    fn handle_audio(
+        &mut self,
+        now: Instant,
+        config: &SessionConfig,
+        codec: Codec,
+        (header, payload): (&RtpHeader, &[u8]),
+        out: &mut Outbox,
+    ) {
+        if self.echo.is_some() {
+            let (payload_type, ours) = config.send;
+            let samples = payload.len() as u32;
+            self.relay(
+                now,
+                config,
+                header,
+                (payload_type, payload.len(), samples),
+                out,
+                |space| {
+                    transcode(codec, payload, ours, space);
+                },
+            );
+        }
+        if self.is_recording() || self.looks_for_tones(config) {
+            let listener = self.inbound.listener.get_or_insert_default();
+            let in_time = listener.insert(now, header, codec, payload);
+            self.inbound.late += u64::from(!in_time);
+            self.inbound.silent_frames = 0;
+            self.inbound.ticking.want();
+        }
+    }
+
+    /// Sends a packet of the peer back with our numbers, at once; `len` octets, `samples` long.
+    fn relay(
+        &mut self,
+        now: Instant,
+        config: &SessionConfig,
+        header: &RtpHeader,
+        (payload_type, len, samples): (u8, usize, u32),
+        out: &mut Outbox,
+        write: impl FnOnce(&mut [u8]),
+    ) {
+        if self.outbound.is_speaking() || !self.can_send(config) {
+            return;
+        }
+        let theirs = Relayed {
+            ssrc: header.ssrc,
+            seq: header.sequence,
+            timestamp: header.timestamp,
+            marker: header.marker,
+        };
+        if let Some(stamp) = self.outbound.clock.stamp_relayed(now, &theirs, samples) {
+            self.send_written(now, payload_type, stamp, len, out, write);
+        }
+    }
+
+    fn listen_tick(&mut self, due: Instant, out: &mut Outbox) {
+        let mut heard = Frame::SILENCE;
+        let mut digit = None;
+        if let Some(listener) = &mut self.inbound.listener {
+            if listener.pop(due, &mut heard) {
+                self.inbound.silent_frames = 0;
+            } else {
+                self.inbound.silent_frames += 1;
+            }
+            if !self.inbound.has_event {
+                digit = listener.detect(&heard);
+            }
+        }
+        if let Some(digit) = digit {
+            self.inbound.last_tone = Some((digit, due));
+            self.handle_digit(digit, DigitSource::Tone, out);
+        }
+        if self.is_recording() {
+            self.record_tick(&heard, out);
+        } else if self.inbound.silent_frames >= REST_AFTER || self.inbound.listener.is_none() {
+            self.inbound.rest();
+        }
+    }
+
+    fn record_tick(&mut self, heard: &Frame, out: &mut Outbox) {
+        let is_speaking = self.outbound.is_speaking();
+        let is_echoing = self.echo.is_some() && !is_speaking;
+        let Some(recording) = &mut self.recording else {
+            return;
+        };
+        let said = if is_echoing {
+            *heard
+        } else {
+            recording.take_said(is_speaking)
+        };
+        let position = recording.advance();
+        out.record_frame(recording.command, position, heard, &said);
+        if let Some(end) = recording.end_after(heard) {
+            self.end_recording(end, out);
+        }
+    }
+
+    fn is_recording(&self) -> bool {
+        self.recording
+            .as_ref()
+            .is_some_and(|recording| recording.is_running())
+    }
+
+    fn looks_for_tones(&self, config: &SessionConfig) -> bool {
+        let may_trust_events = self.echo.is_some() && config.telephone_event.is_some();
+        !self.inbound.has_event && !may_trust_events
+    }
+}
+
+fn meaning_of(payload_type: u8, config: &SessionConfig) -> Option<Payload> {
+    if config.telephone_event == Some(payload_type) {
+        return Some(Payload::Event);
+    }
+    let codec = config
+        .receive
+        .iter()
+        .find(|(known, _)| *known == payload_type);
+    match codec {
+        Some((_, codec)) => Some(Payload::Audio(*codec)),
+        None => (payload_type == COMFORT_NOISE).then_some(Payload::ComfortNoise),
+    }
+}
+
+/// The time up to which an event packet tells: it stands for when the packet was sent, which the timestamp
+/// of an event does not (RFC 4733 §2.3).
+fn end_of_event(start: MediaTime, payload: &[u8]) -> MediaTime {
+    match payload {
+        [_, _, high, low, ..] => start.after(u32::from(u16::from_be_bytes([*high, *low]))),
+        _ => start,
+    }
+}
+
+fn transcode(from: Codec, octets: &[u8], to: Codec, space: &mut [u8]) {
+    if from == to {
+        return space.copy_from_slice(octets);
+    }
+    let mut samples = [0; MAX_SAMPLES];
+    for (octets, space) in octets
+        .chunks(MAX_SAMPLES)
+        .zip(space.chunks_mut(MAX_SAMPLES))
+    {
+        let count = from.decode(octets, &mut samples);
+        to.encode(&samples[..count], space);
+    }
+}

@@ -1,3 +1,0 @@
-//! The SIP core (RFC 3261): message < transaction < dialog < endpoint, beside them the registrar.
-
-pub mod message;
