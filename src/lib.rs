@@ -6,6 +6,7 @@ pub mod status;
 pub mod time;
 
 pub mod sdp;
+pub mod sip;
 
 #[cfg(test)]
 pub mod sim;

@@ -1,0 +1,423 @@
+//! The face of the SIP core: messages in, news and messages out, and the verbs of a call.
+//!
+//! ```text
+//!   handle_message --> transaction layer --> invite usage --> poll_event
+//!                        | resends end here     | in-dialog requests end here
+//!   verbs ---------------|----------------------'
+//!                        '--> poll_transmit
+//! ```
+//!
+//! After each call: drain `poll_event` (and act on it), drain `poll_transmit`, arm `poll_timeout`.
+
+mod incoming;
+mod refusal;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tracing::debug;
+
+use super::dialog::{Floor, Identity, InviteUsage, Owner, SessionPolicy, with_tag};
+use super::event::{DialogId, Event, RequestId};
+use super::hop::{ConnectionId, Hop, Transmit};
+use super::message::{HeaderName, Message, MessageError, Response, Status};
+use super::transaction::{TransactionLayer, earliest};
+use crate::ids::Rng;
+use crate::time::DeadlineQueue;
+
+/// What the endpoint says of itself and how much it takes on.
+#[derive(Clone, Debug)]
+pub struct EndpointConfig {
+    /// Where the public internet reaches us; `None` when our own addresses are good everywhere.
+    pub external_address: Option<IpAddr>,
+    /// For Server and User-Agent; empty says nothing.
+    pub user_agent: String,
+    /// The session interval we ask for (RFC 4028); zero asks for none but honours the peer's.
+    pub session_expires: Duration,
+    /// The shortest session interval we allow.
+    pub min_se: Duration,
+    /// How much is taken on.
+    pub limits: Limits,
+}
+
+impl Default for EndpointConfig {
+    fn default() -> Self {
+        Self {
+            external_address: None,
+            user_agent: "flowswitch".to_owned(),
+            session_expires: Duration::from_secs(1800),
+            min_se: Duration::from_secs(90),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Bounds of the endpoint's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Transactions beyond which nothing new is admitted; requests of known calls may fill as many again.
+    pub transactions: usize,
+    /// Calls beyond which an INVITE gets 503.
+    pub dialogs: usize,
+}
+
+impl Default for Limits {
+    /// Transactions of datagrams linger for 32 s, so 250 calls a second with INVITE and BYE keep 16,000.
+    fn default() -> Self {
+        Self {
+            transactions: 20_000,
+            dialogs: 5_000,
+        }
+    }
+}
+
+/// Counters since the beginning, and how much lives now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EndpointStats {
+    /// Messages that were no SIP or could not be answered.
+    pub dropped: u64,
+    /// Requests refused without the owner.
+    pub refused: u64,
+    /// Requests that would have been refused, but whose sender is not trusted.
+    pub screened: u64,
+    /// Requests turned away because a limit was reached.
+    pub overloaded: u64,
+    /// Responses to nothing of ours.
+    pub stray_responses: u64,
+    /// ACKs to nothing of ours.
+    pub stray_acks: u64,
+    /// Requests that came again.
+    pub retransmissions_in: u64,
+    /// Messages sent again by a transaction.
+    pub retransmissions_out: u64,
+    /// Transactions alive.
+    pub transactions: usize,
+    /// Calls alive, with those whose INVITE has no answer yet.
+    pub dialogs: usize,
+}
+
+/// All transactions and calls of this process.
+#[derive(Debug)]
+pub struct Endpoint {
+    identity: Identity,
+    limits: Limits,
+    rng: Rng,
+    /// Makes the tags of answers given without state.
+    secret: [u8; 32],
+    layer: TransactionLayer<Owner>,
+    slots: HashMap<DialogId, Slot>,
+    /// Our tags, which are one per dialog.
+    tags: HashMap<Box<str>, DialogId>,
+    /// Which calls depend on which connection.
+    connections: BTreeSet<(ConnectionId, DialogId)>,
+    deadlines: DeadlineQueue<DialogId>,
+    issued: u64,
+    events: VecDeque<Event>,
+    stats: EndpointStats,
+}
+
+#[derive(Debug)]
+struct Slot {
+    usage: InviteUsage,
+    /// As it stands in [`Endpoint::connections`].
+    connection: Option<ConnectionId>,
+}
+
+impl Endpoint {
+    /// An endpoint without calls.
+    #[must_use]
+    pub fn new(config: EndpointConfig, mut rng: Rng) -> Self {
+        let mut secret = [0; 32];
+        for chunk in secret.chunks_exact_mut(4) {
+            chunk.copy_from_slice(&rng.next_u32().to_be_bytes());
+        }
+        Self {
+            identity: Identity {
+                external_address: config.external_address,
+                user_agent: config.user_agent.into(),
+                session: SessionPolicy {
+                    interval: config.session_expires,
+                    min: config.min_se,
+                },
+            },
+            limits: config.limits,
+            rng,
+            secret,
+            layer: TransactionLayer::new(),
+            slots: HashMap::new(),
+            tags: HashMap::new(),
+            connections: BTreeSet::new(),
+            deadlines: DeadlineQueue::new(),
+            issued: 0,
+            events: VecDeque::new(),
+            stats: EndpointStats::default(),
+        }
+    }
+
+    /// Takes what came from `hop`.
+    ///
+    /// A sender that is not `trusted` gets no answer that the owner did not order: what is malformed,
+    /// unsupported or for no call of ours is counted and dropped.
+    pub fn handle_message(
+        &mut self,
+        now: Instant,
+        hop: Hop,
+        message: Result<Message, MessageError>,
+        trusted: bool,
+    ) {
+        match message {
+            Ok(Message::Request(request)) => self.handle_request(now, hop, request, trusted),
+            Ok(Message::Response(response)) => {
+                self.layer.handle_response(now, response);
+                self.pump(now);
+            }
+            Err(MessageError::Refuse {
+                request, status, ..
+            }) => self.handle_unreadable(hop, *request, status, trusted),
+            Err(_) => self.stats.dropped += 1,
+        }
+    }
+
+    /// The connection of `hop` is gone, or a datagram to it came back.
+    ///
+    /// Requests of ours that wait there fail. A call goes on: its next request opens a connection.
+    pub fn handle_transport_error(&mut self, now: Instant, hop: Hop) {
+        self.layer.handle_transport_error(now, hop);
+        self.pump(now);
+        let Some(connection) = hop.connection else {
+            return;
+        };
+        let all = (connection, DialogId(0))..=(connection, DialogId(u64::MAX));
+        let calls: Vec<DialogId> = self.connections.range(all).map(|(_, call)| *call).collect();
+        for call in calls {
+            self.with(now, call, |usage, _| {
+                usage.handle_connection_lost(connection)
+            });
+        }
+    }
+
+    /// Lets every due timer fire; harmless when none is.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.layer.handle_timeout(now);
+        self.pump(now);
+        while let Some(dialog) = self.deadlines.poll(now) {
+            self.with(now, dialog, |usage, floor| usage.handle_timeout(now, floor));
+        }
+    }
+
+    /// Takes a message that wants to leave.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.layer.poll_transmit()
+    }
+
+    /// Takes news.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] is wanted next.
+    #[must_use]
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        earliest(self.layer.poll_timeout(), self.deadlines.poll_timeout())
+    }
+
+    /// Sends 180, or 183 with early media; only before the answer.
+    pub fn ring(&mut self, now: Instant, dialog: DialogId, sdp: Option<Bytes>) {
+        self.with(now, dialog, |usage, floor| usage.ring(now, floor, sdp));
+    }
+
+    /// Sends 200 to the INVITE, with the answer to its offer or, when it had none, with our offer.
+    ///
+    /// It is sent again until its ACK comes; after 64·T1 the call ends (RFC 3261 §13.3.1.4).
+    pub fn answer(&mut self, now: Instant, dialog: DialogId, sdp: Bytes) {
+        self.with(now, dialog, |usage, floor| usage.answer(now, floor, sdp));
+    }
+
+    /// Refuses an INVITE that was not answered yet, with any final status but 2xx and with `headers`.
+    ///
+    /// A 401 or 407 leaves no state behind and is not resent.
+    pub fn refuse(
+        &mut self,
+        now: Instant,
+        dialog: DialogId,
+        status: Status,
+        headers: Vec<(HeaderName, Bytes)>,
+    ) {
+        let status = if status.class() < 3 {
+            Status::SERVER_INTERNAL_ERROR
+        } else {
+            status
+        };
+        self.with(now, dialog, |usage, floor| {
+            usage.refuse(now, floor, status, headers)
+        });
+    }
+
+    /// Forgets an INVITE that was not answered yet, without a word; for scanners.
+    pub fn ignore(&mut self, now: Instant, dialog: DialogId) {
+        self.with(now, dialog, |usage, floor| usage.ignore(floor));
+    }
+
+    /// Hangs up: BYE once the ACK of our 200 is there, before the answer 480. No event follows.
+    ///
+    /// `reason` is the value of a Reason header, such as `Q.850;cause=16` (RFC 3326).
+    pub fn bye(&mut self, now: Instant, dialog: DialogId, reason: Option<Bytes>) {
+        self.with(now, dialog, |usage, floor| usage.bye(now, floor, reason));
+    }
+
+    /// Answers [`Event::Offered`] with 200; harmless when nothing is pending any more.
+    pub fn answer_offer(&mut self, now: Instant, dialog: DialogId, sdp: Bytes) {
+        self.with(now, dialog, |usage, floor| {
+            usage.answer_offer(now, floor, sdp)
+        });
+    }
+
+    /// Refuses [`Event::Offered`]; the call goes on as it was (RFC 3261 §14.2: 488 is the usual status).
+    pub fn refuse_offer(&mut self, now: Instant, dialog: DialogId, status: Status) {
+        let status = if status.class() < 3 {
+            Status::NOT_ACCEPTABLE_HERE
+        } else {
+            status
+        };
+        self.with(now, dialog, |usage, floor| {
+            usage.refuse_offer(now, floor, status)
+        });
+    }
+
+    /// Answers [`Event::Request`]; `response` was made with [`Response::to`] and gets its To tag here.
+    ///
+    /// A 401 or 407 leaves no state behind.
+    pub fn respond(&mut self, now: Instant, request: RequestId, mut response: Response) {
+        let is_tagged = response.headers.to().is_ok_and(|to| to.tag().is_some());
+        if !is_tagged && let Some(to) = response.headers.get(&HeaderName::To) {
+            let to = with_tag(to, &self.rng.token(16));
+            response.headers.set(HeaderName::To, to);
+        }
+        if !response.headers.has(&HeaderName::Server) {
+            self.identity
+                .sign(&mut response.headers, HeaderName::Server);
+        }
+        match response.status {
+            Status::UNAUTHORIZED | Status::PROXY_AUTHENTICATION_REQUIRED => {
+                self.layer.respond_without_state(request.0, &response);
+            }
+            _ => self.layer.respond(now, request.0, &response),
+        }
+    }
+
+    /// Forgets [`Event::Request`] without a word; for scanners.
+    pub fn ignore_request(&mut self, request: RequestId) {
+        self.layer.forget(request.0);
+    }
+
+    /// Our Contact as the peer at `hop` shall see it, for responses the owner makes itself.
+    #[must_use]
+    pub fn contact(&self, hop: Hop, user: Option<&str>) -> String {
+        self.identity.contact(hop, user)
+    }
+
+    /// The address in our messages to `hop`.
+    #[must_use]
+    pub fn advertised(&self, hop: Hop) -> SocketAddr {
+        self.identity.advertised(hop)
+    }
+
+    /// Counters since the beginning, and how much lives now.
+    #[must_use]
+    pub fn stats(&self) -> EndpointStats {
+        let layer = self.layer.stats();
+        EndpointStats {
+            stray_responses: layer.stray_responses,
+            retransmissions_in: layer.retransmissions_in,
+            retransmissions_out: layer.retransmissions_out,
+            transactions: self.layer.count(),
+            dialogs: self.slots.len(),
+            ..self.stats
+        }
+    }
+
+    /// Lets a call act, then takes what it has to say.
+    fn with(
+        &mut self,
+        now: Instant,
+        dialog: DialogId,
+        act: impl FnOnce(&mut InviteUsage, &mut Floor<'_>),
+    ) {
+        self.touch(dialog, act);
+        self.pump(now);
+    }
+
+    fn touch(&mut self, dialog: DialogId, act: impl FnOnce(&mut InviteUsage, &mut Floor<'_>)) {
+        let Some(slot) = self.slots.get_mut(&dialog) else {
+            return;
+        };
+        let mut floor = Floor {
+            layer: &mut self.layer,
+            identity: &self.identity,
+            rng: &mut self.rng,
+        };
+        act(&mut slot.usage, &mut floor);
+        self.settle(dialog);
+    }
+
+    /// Brings news of the layer to the calls they belong to.
+    fn pump(&mut self, now: Instant) {
+        while let Some(news) = self.layer.poll_news() {
+            if let Some(dialog) = news.owner {
+                self.touch(dialog, |usage, floor| {
+                    usage.handle_client_event(now, floor, news.transaction, &news.event);
+                });
+            }
+        }
+    }
+
+    /// Takes the news of a call, arms its timer, and forgets it at its end.
+    fn settle(&mut self, dialog: DialogId) {
+        let Some(slot) = self.slots.get_mut(&dialog) else {
+            return;
+        };
+        while let Some(event) = slot.usage.poll_event() {
+            self.events.push_back(event);
+        }
+        let connection = slot.usage.dialog().hop().connection;
+        let connection = connection.filter(|_| !slot.usage.is_ended());
+        if slot.connection != connection {
+            if let Some(old) = slot.connection {
+                self.connections.remove(&(old, dialog));
+            }
+            if let Some(new) = connection {
+                self.connections.insert((new, dialog));
+            }
+            slot.connection = connection;
+        }
+        if slot.usage.is_ended() {
+            debug!(dialog = dialog.0, "dialog over");
+            self.tags.remove(slot.usage.dialog().local_tag());
+            self.slots.remove(&dialog);
+            self.deadlines.set(dialog, None);
+        } else {
+            let at = slot.usage.poll_timeout();
+            self.deadlines.set(dialog, at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sip::tests::kit::{Bench, Caller, config, tcp};
+
+    #[test]
+    fn a_call_is_listed_under_its_connection_until_it_ends() {
+        let mut bench = Bench::with(config(), tcp());
+        let mut caller = Caller::new("a");
+        bench.call(&mut caller);
+        assert_eq!(bench.endpoint.connections.len(), 1);
+        bench.hear(&caller.next("BYE", "", ""));
+        assert!(bench.endpoint.connections.is_empty());
+        assert!(bench.endpoint.tags.is_empty());
+    }
+}
