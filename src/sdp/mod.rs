@@ -38,7 +38,7 @@ pub struct Origin {
 pub enum Connection {
     /// An address; unspecified (`0.0.0.0`, `::`) is the hold of RFC 2543.
     Address(IpAddr),
-    /// A name, or a network type that is not ours: the packets themselves tell where they come from.
+    /// A name, or a network type that is not ours: the peer's signalling address stands for it.
     Unresolved,
 }
 

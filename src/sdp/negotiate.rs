@@ -21,6 +21,8 @@ pub struct LocalEnd {
     pub version: u64,
     /// RTCP canonical name.
     pub cname: String,
+    /// Where the peer's signalling comes from: it stands for a host name in a `c=` line.
+    pub peer: IpAddr,
 }
 
 /// Our answer to an offer, and what was agreed by it.
@@ -113,6 +115,27 @@ pub fn offer(local: &LocalEnd) -> SessionDescription {
             attributes,
         }],
         ..description(local)
+    }
+}
+
+/// What the engine does while nothing is agreed: what is said runs on unheard, and nobody is heard.
+#[must_use]
+pub fn unheard(local: &LocalEnd) -> SessionConfig {
+    let send = (0, Codec::Pcmu);
+    let nowhere = match local.address {
+        IpAddr::V4(_) => IpAddr::from([0u8; 4]),
+        IpAddr::V6(_) => IpAddr::from([0u8; 16]),
+    };
+    SessionConfig {
+        remote: SocketAddr::new(nowhere, 0),
+        remote_rtcp: None,
+        rtcp_mux: false,
+        send,
+        receive: vec![send],
+        telephone_event: None,
+        direction: Direction::Inactive,
+        ptime: PTIME,
+        cname: local.cname.clone(),
     }
 }
 
@@ -213,17 +236,13 @@ impl Agreed {
         stream: &MediaDescription,
         local: &LocalEnd,
     ) -> SessionConfig {
-        let unspecified = match local.address {
-            IpAddr::V4(_) => IpAddr::from([0u8; 4]),
-            IpAddr::V6(_) => IpAddr::from([0u8; 16]),
-        };
         let connection = stream
             .connection
             .as_ref()
             .or(description.connection.as_ref());
         let (address, is_held) = match connection {
             Some(Connection::Address(address)) => (*address, address.is_unspecified()),
-            Some(Connection::Unresolved) | None => (unspecified, false),
+            Some(Connection::Unresolved) | None => (local.peer, false),
         };
         let mut direction = mirrored(description, stream);
         if is_held {
@@ -331,12 +350,15 @@ const fn direction_name(direction: Direction) -> &'static str {
     }
 }
 
-/// `a=rtcp:PORT [IN IP4 ADDRESS]` (RFC 3605 §2.1).
+/// `a=rtcp:PORT [IN IP4 ADDRESS]` (RFC 3605 §2.1); the address of RTP is taken whatever is said, so that
+/// no third party can be made to receive reports.
 fn rtcp_address(stream: &MediaDescription, address: IpAddr) -> Option<SocketAddr> {
-    let mut fields = stream.attributes.first("rtcp")?.split_ascii_whitespace();
-    let port = fields.next()?.parse().ok()?;
-    let own = fields.nth(2).and_then(|text| text.parse().ok());
-    Some(SocketAddr::new(own.unwrap_or(address), port))
+    let port = stream
+        .attributes
+        .first("rtcp")?
+        .split_ascii_whitespace()
+        .next()?;
+    Some(SocketAddr::new(address, port.parse().ok()?))
 }
 
 /// What the peer wants to receive: `ptime` in whole tens of milliseconds from 10 to 60, not above

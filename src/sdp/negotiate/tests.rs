@@ -7,6 +7,7 @@ fn local() -> LocalEnd {
         session_id: 7,
         version: 1,
         cname: "c".to_owned(),
+        peer: IpAddr::from([203, 0, 113, 9]),
     }
 }
 
@@ -147,11 +148,11 @@ fn packet_time_follows_ptime_within_maxptime_in_tens() {
 }
 
 #[test]
-fn rtcp_goes_where_the_peer_says() {
+fn rtcp_goes_to_the_port_that_the_peer_says_and_to_no_other_host() {
     let answer = agreed("m=audio 4000 RTP/AVP 0\r\na=rtcp:4009 IN IP4 192.0.2.11\r\n");
     assert_eq!(
         answer.config.remote_rtcp,
-        Some("192.0.2.11:4009".parse().unwrap())
+        Some("192.0.2.10:4009".parse().unwrap())
     );
     let answer = agreed("m=audio 4000 RTP/AVP 0\r\na=rtcp:4009\r\na=rtcp-mux\r\n");
     assert_eq!(
@@ -177,10 +178,10 @@ fn our_offer_is_answered_by_an_answer_we_accept() {
 }
 
 #[test]
-fn a_host_name_leaves_the_address_to_the_packets() {
+fn a_host_name_stands_for_the_address_of_the_signalling() {
     let offer = "v=0\r\no=- 1 1 IN IP4 phone.example\r\ns=-\r\nc=IN IP4 phone.example\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
     let offer = SessionDescription::parse(offer.as_bytes()).unwrap();
     let config = answer(&offer, &local()).unwrap().config;
-    assert!(config.remote.ip().is_unspecified());
+    assert_eq!(config.remote, "203.0.113.9:4000".parse().unwrap());
     assert_eq!(config.direction, Direction::SendRecv);
 }
