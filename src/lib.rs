@@ -5,6 +5,7 @@ pub mod ids;
 pub mod status;
 pub mod time;
 
+pub mod flow;
 pub mod sdp;
 pub mod sip;
 

@@ -1,0 +1,491 @@
+//! One run of a flow.
+//!
+//! ```text
+//!            start           command given, or a deadline set
+//!   Created ------> moving ------------------------------------> Waiting
+//!      |               | ^                                          |
+//!      |               | '------ Finished, Fetched, digit, deadline '
+//!      | CallEnded,    v
+//!      '--- Stop ---> Ended: end of actions, stop, call over, failure, limit
+//! ```
+//!
+//! Moving takes no time: each step either goes on, jumps, waits or ends. An *execution* is one such run,
+//! from the start or from what ended a wait to the next wait. An answer that only says that something
+//! has begun (the call is answered, a recording runs, a flow was found) carries the same execution on.
+//!
+//! What goes wrong in a control action (branch, goto, condition, fetch_flow) ends the activeflow; what
+//! goes wrong in any other is logged, and the cursor goes on.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::{debug, warn};
+use uuid::Uuid;
+
+use super::action::{Action, ActionId, Flow, Needs, Severity, is_digit};
+use super::command::{FlowCommand, FlowCommandId, FlowEvent, FlowOutcome, Recording};
+use super::cursor::{Arrival, Cursor};
+use super::end::{FlowEnd, FlowFailure, Limit, Limits, OnComplete};
+use super::perform::{Step, Wait};
+use super::reference::{Reference, ReferenceType, recording_pairs};
+use super::variable::{ACTIVEFLOW, CALL_STATUS, DIGITS, Variables};
+use crate::ids::ActiveflowId;
+use crate::status::CallStatus;
+use crate::time::Epoch;
+
+/// One step that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutedAction {
+    /// Which action.
+    pub id: ActionId,
+    /// Its type.
+    pub name: &'static str,
+    /// When the cursor came to it.
+    pub at: Instant,
+}
+
+/// One run of a flow: see the [module](super).
+#[derive(Debug)]
+pub struct Activeflow {
+    id: ActiveflowId,
+    pub(super) reference: Reference,
+    parent: Option<ActiveflowId>,
+    flow_id: String,
+    on_complete_flow_id: Option<String>,
+    complete_count: u32,
+    pub(super) epoch: Epoch,
+    pub(super) limits: Limits,
+    pub(super) cursor: Cursor,
+    pub(super) variables: Variables,
+    pub(super) call_status: CallStatus,
+    pub(super) is_recording: bool,
+    state: State,
+    executions: u32,
+    steps: u32,
+    issued: u64,
+    pub(super) commands: VecDeque<FlowCommand>,
+    current: Option<ExecutedAction>,
+    executed: VecDeque<ExecutedAction>,
+}
+
+#[derive(Debug)]
+enum State {
+    Created,
+    Moving,
+    Waiting(Wait),
+    Ended,
+}
+
+impl Activeflow {
+    /// Steps that [`executed_actions`](Self::executed_actions) remembers.
+    pub const HISTORY: usize = 1000;
+
+    /// A run of `flow` with `variables` to begin with (those of the call: see
+    /// [`CallVariables`](super::CallVariables)). A call is taken to be ringing until a
+    /// [`FlowEvent::CallStatus`] says otherwise; it may come before the start.
+    #[must_use]
+    pub fn new(
+        id: ActiveflowId,
+        flow: &Flow,
+        reference: Reference,
+        variables: Vec<(String, String)>,
+        epoch: Epoch,
+        limits: Limits,
+    ) -> Self {
+        let mut activeflow = Self {
+            id,
+            reference,
+            parent: None,
+            flow_id: flow.id.clone(),
+            on_complete_flow_id: flow.on_complete_flow_id.clone(),
+            complete_count: 0,
+            epoch,
+            limits,
+            cursor: Cursor::new(flow.actions.clone()),
+            variables: Variables::default(),
+            call_status: CallStatus::Ringing,
+            is_recording: false,
+            state: State::Created,
+            executions: 0,
+            steps: 0,
+            issued: 0,
+            commands: VecDeque::new(),
+            current: None,
+            executed: VecDeque::new(),
+        };
+        for (name, value) in &variables {
+            activeflow.set_variable(name, value);
+        }
+        activeflow
+    }
+
+    /// The run that follows another's [`OnComplete`], with what it inherits. When it belongs to a call
+    /// that is over, say so by [`FlowEvent::CallStatus`] before the start: its media actions are passed
+    /// over then.
+    #[must_use]
+    pub fn following(
+        id: ActiveflowId,
+        flow: &Flow,
+        reference: Reference,
+        on_complete: OnComplete,
+        epoch: Epoch,
+        limits: Limits,
+    ) -> Self {
+        let mut activeflow = Self::new(id, flow, reference, on_complete.variables, epoch, limits);
+        activeflow.parent = Some(on_complete.parent);
+        activeflow.complete_count = on_complete.complete_count;
+        activeflow
+    }
+
+    /// Takes the first steps; a second start does nothing.
+    pub fn start(&mut self, now: Instant) {
+        if !matches!(self.state, State::Created) {
+            return;
+        }
+        let parent = self.parent.map_or(Uuid::nil(), |parent| parent.0);
+        let created = jiff::Timestamp::try_from(self.epoch.wall(now)).map(|at| at.to_string());
+        for (field, value) in [
+            ("id", self.id.to_string()),
+            ("reference_type", self.reference.kind.as_str().to_owned()),
+            ("reference_id", self.reference.id.to_string()),
+            ("reference_activeflow_id", parent.to_string()),
+            ("flow_id", self.flow_id.clone()),
+            ("complete_count", self.complete_count.to_string()),
+            ("tm_create", created.unwrap_or_default()),
+        ] {
+            self.set_variable(&format!("{ACTIVEFLOW}{field}"), &value);
+        }
+        if self.reference.kind == ReferenceType::Call {
+            self.set_variable(CALL_STATUS, self.call_status.as_str());
+        }
+        debug!(activeflow = %self.id, flow = %self.flow_id, "flow started");
+        self.execute(now);
+    }
+
+    /// Takes news. After the end nothing is taken.
+    pub fn handle_event(&mut self, now: Instant, event: FlowEvent) {
+        if self.is_ended() {
+            return;
+        }
+        match event {
+            FlowEvent::Finished { command, outcome } => self.handle_finished(now, command, outcome),
+            FlowEvent::Digit { digit } if is_digit(digit) => self.handle_digit(now, digit),
+            FlowEvent::Digit { .. } => {}
+            FlowEvent::CallStatus { status } => self.set_call_status(status),
+            FlowEvent::Fetched { command, flow } => self.handle_fetched(now, command, flow),
+            FlowEvent::RecordingStarted { recording } => self.handle_recording(now, &recording),
+            FlowEvent::RecordingEnded => self.is_recording = false,
+            FlowEvent::CallEnded => {
+                self.set_call_status(CallStatus::Hangup);
+                if self.reference.kind == ReferenceType::Call {
+                    self.end(FlowEnd::CallEnded);
+                }
+            }
+            FlowEvent::Stop => self.end(FlowEnd::Stopped),
+        }
+    }
+
+    /// Lets time pass; early or twice is harmless.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_some_and(|until| until <= now) {
+            self.execute(now);
+        }
+    }
+
+    /// The next order, to be carried out in this order.
+    #[must_use]
+    pub fn poll_command(&mut self) -> Option<FlowCommand> {
+        self.commands.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Waiting(Wait::Digits { until, .. } | Wait::Sleep { until }) => Some(*until),
+            _ => None,
+        }
+    }
+
+    /// Which run this is.
+    #[must_use]
+    pub const fn id(&self) -> ActiveflowId {
+        self.id
+    }
+
+    /// What it runs: [`Flow::id`].
+    #[must_use]
+    pub fn flow_id(&self) -> &str {
+        &self.flow_id
+    }
+
+    /// What started it.
+    #[must_use]
+    pub const fn reference(&self) -> Reference {
+        self.reference
+    }
+
+    /// Its variables.
+    #[must_use]
+    pub const fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
+    /// Where the cursor is; `None` before the start and after the end.
+    #[must_use]
+    pub const fn current_action(&self) -> Option<&ExecutedAction> {
+        self.current.as_ref()
+    }
+
+    /// The steps before the current one, oldest first; the last [`HISTORY`](Self::HISTORY) of them.
+    pub fn executed_actions(&self) -> impl Iterator<Item = &ExecutedAction> {
+        self.executed.iter()
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
+    /// Begins a new execution.
+    fn execute(&mut self, now: Instant) {
+        self.executions += 1;
+        self.steps = 0;
+        if self.executions > self.limits.executions {
+            self.fail_at(Limit::Executions(self.limits.executions));
+        } else {
+            self.go_on(now, Step::Next);
+        }
+    }
+
+    /// Moves until there is something to wait for.
+    fn go_on(&mut self, now: Instant, mut step: Step) {
+        self.state = State::Moving;
+        loop {
+            let arrival = match step {
+                Step::Next => self.cursor.advance(),
+                Step::Arrived(arrival) => arrival,
+                Step::Wait(wait) => {
+                    self.state = State::Waiting(wait);
+                    return;
+                }
+                Step::End(why) => return self.end(why),
+            };
+            let (Arrival::Action, Some((actions, at))) = (arrival, self.cursor.current()) else {
+                return self.end(FlowEnd::Finished);
+            };
+            self.steps += 1;
+            if self.steps > self.limits.steps {
+                return self.fail_at(Limit::Steps(self.limits.steps));
+            }
+            let action = &actions[at];
+            self.remember(now, action);
+            step = match self.take(now, action) {
+                Ok(step) => step,
+                Err(why) => return self.end(FlowEnd::Failed { why }),
+            };
+        }
+    }
+
+    /// One step: an action that does not fit is passed over, a failure that may pass is logged.
+    fn take(&mut self, now: Instant, action: &Action) -> Result<Step, FlowFailure> {
+        let is_call = self.reference.kind == ReferenceType::Call;
+        let fits = match action.kind.needs() {
+            Needs::Nothing => true,
+            Needs::Call => is_call,
+            Needs::LiveCall => is_call && self.call_status != CallStatus::Hangup,
+        };
+        if !fits {
+            debug!(activeflow = %self.id, action = %action.id, kind = action.kind.name(), "passed over");
+            return Ok(Step::Next);
+        }
+        debug!(activeflow = %self.id, action = %action.id, kind = action.kind.name(), "action");
+        let taken = self
+            .perform(now, &action.kind)
+            .map_err(|fault| fault.of(&action.id));
+        match (taken, action.kind.severity()) {
+            (Err(why), Severity::Passing) => {
+                warn!(activeflow = %self.id, action = %action.id, %why, "action failed");
+                Ok(Step::Next)
+            }
+            (taken, _) => taken,
+        }
+    }
+
+    fn handle_finished(&mut self, now: Instant, finished: FlowCommandId, outcome: FlowOutcome) {
+        let State::Waiting(wait) = &mut self.state else {
+            return;
+        };
+        let has_failed = matches!(outcome, FlowOutcome::Failed { .. });
+        match wait {
+            Wait::Command { command, .. } if *command == finished => self.execute(now),
+            Wait::Begin { command } | Wait::Recording { command } if *command == finished => {
+                self.go_on(now, Step::Next);
+            }
+            Wait::Answer { command, then } if *command == finished => {
+                let then = then.take().filter(|_| !has_failed);
+                if !has_failed
+                    && matches!(self.call_status, CallStatus::Dialing | CallStatus::Ringing)
+                {
+                    self.set_call_status(CallStatus::Progressing);
+                }
+                let step = then.map_or(Step::Next, |speech| self.speak(*speech));
+                self.go_on(now, step);
+            }
+            Wait::Flow { command, flow_id } if *command == finished => {
+                let why = FlowFailure::NoFlow {
+                    flow_id: std::mem::take(flow_id),
+                };
+                self.end(FlowEnd::Failed { why });
+            }
+            _ => return,
+        }
+        if let FlowOutcome::Failed { why } = outcome {
+            debug!(activeflow = %self.id, why, "command failed");
+        }
+    }
+
+    /// Inside `digits_receive` a digit is added, anywhere else it replaces what was there.
+    fn handle_digit(&mut self, now: Instant, digit: char) {
+        if let State::Waiting(Wait::Digits { until, gap, wanted }) = &mut self.state {
+            *until = now + *gap;
+            let mut digits = self.variables.value(DIGITS).unwrap_or_default().to_owned();
+            digits.push(digit);
+            let is_complete = wanted.are_in(&digits);
+            self.set_variable(DIGITS, &digits);
+            if is_complete {
+                self.execute(now);
+            }
+            return;
+        }
+        self.set_variable(DIGITS, digit.encode_utf8(&mut [0; 4]));
+        if let State::Waiting(Wait::Command {
+            command,
+            stop_on_digit: true,
+        }) = self.state
+        {
+            self.commands.push_back(FlowCommand::Cancel { command });
+            self.execute(now);
+        }
+    }
+
+    fn handle_fetched(&mut self, now: Instant, fetched: FlowCommandId, flow: Option<Arc<Flow>>) {
+        let State::Waiting(Wait::Flow { command, flow_id }) = &mut self.state else {
+            return;
+        };
+        if *command != fetched {
+            return;
+        }
+        let Some(flow) = flow else {
+            let why = FlowFailure::NoFlow {
+                flow_id: std::mem::take(flow_id),
+            };
+            return self.end(FlowEnd::Failed { why });
+        };
+        if self.cursor.depth() > self.limits.stacks {
+            return self.fail_at(Limit::Stacks(self.limits.stacks));
+        }
+        if !flow.actions.is_empty() {
+            self.cursor.push(flow.actions.clone());
+        }
+        self.go_on(now, Step::Next);
+    }
+
+    fn handle_recording(&mut self, now: Instant, recording: &Recording) {
+        self.is_recording = true;
+        for (name, value) in recording_pairs(recording, self.reference.id) {
+            self.set_variable(&name, &value);
+        }
+        if matches!(self.state, State::Waiting(Wait::Recording { .. })) {
+            self.go_on(now, Step::Next);
+        }
+    }
+
+    fn set_call_status(&mut self, status: CallStatus) {
+        self.call_status = status;
+        if self.reference.kind == ReferenceType::Call {
+            self.set_variable(CALL_STATUS, status.as_str());
+        }
+    }
+
+    /// Sets a variable, or logs why not.
+    pub(super) fn set_variable(&mut self, name: &str, value: &str) {
+        if let Err(why) = self.variables.set(name, value) {
+            debug!(activeflow = %self.id, %why, "variable not set");
+        }
+    }
+
+    pub(super) fn next_command(&mut self) -> FlowCommandId {
+        self.issued += 1;
+        FlowCommandId(self.issued)
+    }
+
+    fn remember(&mut self, now: Instant, action: &Action) {
+        let current = ExecutedAction {
+            id: action.id.clone(),
+            name: action.kind.name(),
+            at: now,
+        };
+        if let Some(before) = self.current.replace(current) {
+            self.file(before);
+        }
+    }
+
+    fn file(&mut self, executed: ExecutedAction) {
+        if self.executed.len() == Self::HISTORY {
+            self.executed.pop_front();
+        }
+        self.executed.push_back(executed);
+    }
+
+    fn fail_at(&mut self, limit: Limit) {
+        self.end(FlowEnd::Failed {
+            why: FlowFailure::Limit { limit },
+        });
+    }
+
+    fn end(&mut self, why: FlowEnd) {
+        match &why {
+            FlowEnd::Failed { why } => {
+                warn!(activeflow = %self.id, flow = %self.flow_id, %why, "flow failed")
+            }
+            why => debug!(activeflow = %self.id, flow = %self.flow_id, ?why, "flow ended"),
+        }
+        self.state = State::Ended;
+        if let Some(last) = self.current.take() {
+            self.file(last);
+        }
+        let on_complete = match &why {
+            FlowEnd::Failed { .. } => None,
+            _ => self.on_complete(),
+        };
+        self.commands
+            .push_back(FlowCommand::Ended { why, on_complete });
+    }
+
+    fn on_complete(&self) -> Option<OnComplete> {
+        let complete_count = self.complete_count + 1;
+        let flow_id = self.on_complete_flow_id.clone()?;
+        if complete_count >= self.limits.chain {
+            debug!(activeflow = %self.id, limit = self.limits.chain, "chain of flows is at its limit");
+            return None;
+        }
+        let variables = self
+            .variables
+            .iter()
+            .filter(|(name, _)| !name.starts_with(ACTIVEFLOW))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        Some(OnComplete {
+            flow_id,
+            parent: self.id,
+            variables,
+            complete_count,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
