@@ -9,5 +9,8 @@ pub mod flow;
 pub mod sdp;
 pub mod sip;
 
+pub mod call;
+pub mod store;
+
 #[cfg(test)]
 pub mod sim;
