@@ -12,5 +12,7 @@ pub mod sip;
 pub mod call;
 pub mod store;
 
+pub mod switch;
+
 #[cfg(test)]
 pub mod sim;

@@ -1,7 +1,26 @@
-//! What tests of the cores share: a start of time that no clock gave.
+//! A simulated world: virtual time, a link that loses and delays, telephones that follow a script, and
+//! the real switch with a real media engine between them.
+//!
+//! ```text
+//!   Phone --- Net (SIP) --- Switch --- MediaRoom (Engine) --- Net (RTP) --- Phone
+//!                 \____________ World: one queue of what is under way ____________/
+//! ```
+//!
+//! Time jumps from one deadline to the next, so an hour of silence costs nothing. All chance comes from
+//! one printed seed. Tests of single cores need no more than [`start`].
 
 use std::sync::OnceLock;
 use std::time::Instant;
+
+pub mod media;
+pub mod net;
+pub mod phone;
+pub mod plan;
+pub mod voice;
+pub mod world;
+
+#[cfg(test)]
+mod tests;
 
 /// The instant at which every test in virtual time begins; the same for a whole run.
 #[must_use]

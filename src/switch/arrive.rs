@@ -1,0 +1,314 @@
+//! From an INVITE to a call with a running flow: who calls, what is dialled, where the sound goes.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use flowswitch_media::command::{Command, MediaError, SessionId};
+
+use super::{Entry, Run, Switch};
+use crate::call::address::{Address, dialled};
+use crate::call::{Call, Leg};
+use crate::flow::{
+    self, Activeflow, CallVariables, Flow, FlowEvent, OnComplete, Reference, ReferenceType,
+};
+use crate::ids::{ActiveflowId, CallId};
+use crate::sdp::SessionDescription;
+use crate::sdp::negotiate::LocalEnd;
+use crate::sip::auth::Verdict;
+use crate::sip::dialog::sdp;
+use crate::sip::message::{HeaderName, Request, Status};
+use crate::sip::{DialogId, Hop};
+use crate::status::CallStatus;
+use crate::store::access::Origin;
+
+/// A caller who is let in and waits for its RTP port.
+pub(super) struct Arrival {
+    dialog: DialogId,
+    flow: Arc<Flow>,
+    offer: Option<SessionDescription>,
+    source: Address,
+    destination: Address,
+    advertised: IpAddr,
+    peer: IpAddr,
+}
+
+/// Why a caller is not let in.
+enum Refusal {
+    /// Nothing is said: a scanner learns nothing.
+    Silence,
+    /// The INVITE is refused.
+    Status(Status, Vec<(HeaderName, Bytes)>),
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Self::Status(status, Vec::new())
+    }
+}
+
+/// When to try again after a 503: a burst is over by then.
+const RETRY_AFTER: &str = "5";
+
+impl Switch {
+    /// Whether the endpoint may answer this peer's mistakes.
+    pub(super) fn is_trusted(&self, hop: &Hop) -> bool {
+        self.access.origin(hop.remote.ip()) != Origin::Stranger
+            || self.registrar.is_source_registered(hop.remote)
+    }
+
+    pub(super) fn handle_invited(
+        &mut self,
+        now: Instant,
+        dialog: DialogId,
+        request: &Request,
+        hop: Hop,
+    ) {
+        match self.admit(now, dialog, request, &hop) {
+            Ok(arrival) => {
+                let session = SessionId(self.next_number());
+                self.dialogs.insert(dialog, session);
+                self.arrivals.insert(session, arrival);
+                let local = hop.local.ip();
+                self.media.push_back(Command::Open { session, local });
+            }
+            Err(Refusal::Silence) => self.endpoint.ignore(now, dialog),
+            Err(Refusal::Status(status, headers)) => {
+                tracing::debug!(?dialog, remote = %hop.remote, status = status.code(), "call refused");
+                self.endpoint.refuse(now, dialog, status, headers);
+            }
+        }
+    }
+
+    fn admit(
+        &mut self,
+        now: Instant,
+        dialog: DialogId,
+        request: &Request,
+        hop: &Hop,
+    ) -> Result<Arrival, Refusal> {
+        let extension = self.identify(now, request, hop)?;
+        let is_full = self.calls.len() + self.arrivals.len() >= self.config.calls;
+        if self.stopping.is_some() || self.is_overloaded || is_full {
+            return Err(Refusal::Status(Status::SERVICE_UNAVAILABLE, later()));
+        }
+        let user = dialled(&request.uri).unwrap_or_default();
+        let flow = self.flows.route(user).cloned().ok_or(Status::NOT_FOUND)?;
+        // What is not SDP was refused by the endpoint, unless it is marked optional.
+        let offer = sdp(request).ok().flatten();
+        let offer = offer
+            .map(|sdp| SessionDescription::parse(&sdp).map_err(|_| Status::BAD_REQUEST))
+            .transpose()?;
+        let advertised = self.endpoint.advertised(*hop).ip();
+        if let Some(Err(error)) = offer.as_ref().map(|offer| Leg::check(offer, advertised)) {
+            tracing::info!(?dialog, remote = %hop.remote, %error, "call refused with 488");
+            let warning = (
+                HeaderName::Warning,
+                Bytes::from("305 flowswitch \"Incompatible media format\""),
+            );
+            return Err(Refusal::Status(Status::NOT_ACCEPTABLE_HERE, vec![warning]));
+        }
+        let source = match extension {
+            Some(extension) => Address::extension(&extension),
+            None => Address::from_sip(&request.headers.from().map_err(|_| Status::BAD_REQUEST)?),
+        };
+        let destination = Address::from_uri(&request.uri);
+        Ok(Arrival {
+            dialog,
+            flow,
+            offer,
+            source,
+            destination,
+            advertised,
+            peer: hop.remote.ip(),
+        })
+    }
+
+    /// Who calls: an extension, by digest, when the caller says it is one; nobody in particular when
+    /// its address is known. A stranger must have registered from there, and prove who it is again.
+    fn identify(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        hop: &Hop,
+    ) -> Result<Option<String>, Refusal> {
+        let origin = self.access.origin(hop.remote.ip());
+        if matches!(origin, Origin::Trunk(_)) {
+            return Ok(None);
+        }
+        let is_stranger = origin == Origin::Stranger;
+        if is_stranger && !self.registrar.is_source_registered(hop.remote) {
+            return Err(Refusal::Silence);
+        }
+        let from = request.headers.from().map_err(|_| Status::BAD_REQUEST)?;
+        let claimed = dialled(&from.uri).unwrap_or_default();
+        if !is_stranger && self.access.password(claimed).is_none() {
+            return Ok(None);
+        }
+        let access = &self.access;
+        let source = hop.remote.ip();
+        match self
+            .authenticator
+            .check(now, request, source, |user| access.password(user))
+        {
+            Verdict::Accepted { username } => Ok(Some(username)),
+            Verdict::Challenge(challenges) => {
+                let headers = challenges
+                    .into_iter()
+                    .map(|value| (HeaderName::WwwAuthenticate, value));
+                Err(Refusal::Status(Status::UNAUTHORIZED, headers.collect()))
+            }
+            Verdict::Barred => Err(Refusal::Silence),
+        }
+    }
+
+    pub(super) fn handle_opened(&mut self, now: Instant, session: SessionId, port: u16) {
+        let Some(arrival) = self.arrivals.remove(&session) else {
+            return;
+        };
+        let local = LocalEnd {
+            address: arrival.advertised,
+            port,
+            session_id: u64::from(self.rng.next_u32()),
+            version: 1,
+            cname: self.rng.token(16),
+            peer: arrival.peer,
+        };
+        let leg = Leg::new(arrival.dialog, session, local, arrival.offer);
+        let id = CallId(self.rng.uuid());
+        let call = Call::incoming(now, id, leg, arrival.source, arrival.destination);
+        tracing::info!(call = %id, flow = %arrival.flow.name, "call arrived");
+        self.sessions.insert(session, id);
+        let entry = Entry {
+            call,
+            activeflow: None,
+            recording: None,
+            waiting_for_recording: Vec::new(),
+            after: None,
+        };
+        self.calls.insert(id, entry);
+        self.start_flow(now, id, &arrival.flow);
+        // What the flow wants said first, an answer or early media, is said before the ringing.
+        self.settle(now);
+        self.with_call(now, id, |call, down| call.ring(down));
+    }
+
+    pub(super) fn handle_open_failed(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        why: &MediaError,
+    ) {
+        tracing::warn!(?session, %why, "call refused with 503");
+        self.send_away(now, session);
+    }
+
+    /// Refuses a caller that waits for its port, and says when to come again.
+    pub(super) fn send_away(&mut self, now: Instant, session: SessionId) {
+        let Some(arrival) = self.arrivals.remove(&session) else {
+            return;
+        };
+        self.dialogs.remove(&arrival.dialog);
+        let status = Status::SERVICE_UNAVAILABLE;
+        self.endpoint.refuse(now, arrival.dialog, status, later());
+    }
+
+    /// Starts the flow of a call that has just arrived.
+    fn start_flow(&mut self, now: Instant, call: CallId, flow: &Flow) {
+        let Some(entry) = self.calls.get_mut(&call) else {
+            return;
+        };
+        let id = ActiveflowId(self.rng.uuid());
+        entry.activeflow = Some(id);
+        let variables = variables(&entry.call);
+        let limits = self.config.flow_limits;
+        let activeflow = Activeflow::new(
+            id,
+            flow,
+            reference(call),
+            variables.to_pairs(),
+            self.epoch,
+            limits,
+        );
+        self.run(now, activeflow, call, None);
+    }
+
+    /// Starts the flow that follows one whose call is over; its media actions are passed over.
+    pub(super) fn start_on_complete(&mut self, now: Instant, call: CallId, after: OnComplete) {
+        let Some(flow) = self.flows.find(&after.flow_id).cloned() else {
+            tracing::warn!(%call, flow = %after.flow_id, "there is no such on-complete flow");
+            return;
+        };
+        let id = ActiveflowId(self.rng.uuid());
+        tracing::debug!(activeflow = %id, %call, flow = %flow.name, "on-complete flow");
+        let limits = self.config.flow_limits;
+        let activeflow =
+            Activeflow::following(id, &flow, reference(call), after, self.epoch, limits);
+        let status = CallStatus::Hangup;
+        self.run(
+            now,
+            activeflow,
+            call,
+            Some(FlowEvent::CallStatus { status }),
+        );
+    }
+
+    fn run(
+        &mut self,
+        now: Instant,
+        activeflow: Activeflow,
+        call: CallId,
+        first: Option<FlowEvent>,
+    ) {
+        let id = activeflow.id();
+        let running = Vec::new();
+        self.activeflows.insert(
+            id,
+            Run {
+                activeflow,
+                call,
+                running,
+            },
+        );
+        self.with_flow(now, id, |flow| {
+            if let Some(event) = first {
+                flow.handle_event(now, event);
+            }
+            flow.start(now);
+        });
+    }
+}
+
+fn later() -> Vec<(HeaderName, Bytes)> {
+    vec![(
+        HeaderName::RetryAfter,
+        Bytes::from_static(RETRY_AFTER.as_bytes()),
+    )]
+}
+
+fn reference(call: CallId) -> Reference {
+    Reference {
+        kind: ReferenceType::Call,
+        id: call.0,
+    }
+}
+
+/// What a flow knows of its call from the start.
+fn variables(call: &Call) -> CallVariables {
+    let address = |address: &Address| flow::Address {
+        kind: address.kind.as_str().to_owned(),
+        target: address.target.clone(),
+        target_name: address.target_name.clone(),
+        name: address.target_name.clone(),
+        detail: String::new(),
+    };
+    CallVariables {
+        id: call.id(),
+        source: address(call.source()),
+        destination: address(call.destination()),
+        is_incoming: true,
+        master: None,
+        status: call.status(),
+    }
+}

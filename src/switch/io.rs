@@ -1,0 +1,81 @@
+//! What goes into the switch and what comes out of it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use flowswitch_media::command::{Command, CommandId, Event};
+use flowswitch_media::prompt::Prompt;
+
+use crate::flow::Gender;
+use crate::sip::message::{Message, MessageError};
+use crate::sip::{Hop, Transmit};
+use crate::store::flows::FlowTable;
+
+/// Something happened in the world.
+#[derive(Debug)]
+pub enum Input {
+    /// A SIP message came, or something that tried to be one.
+    Sip {
+        /// From where.
+        hop: Hop,
+        /// What the message layer made of it.
+        message: Result<Message, MessageError>,
+    },
+    /// A hop carries nothing any more: its connection broke or could not be made.
+    SipClosed {
+        /// Which.
+        hop: Hop,
+    },
+    /// News from the media engine.
+    Media(Event),
+    /// The answer to an [`Output::Fetch`]; `None` where the shell has logged why there is no sound.
+    Fetched {
+        /// The playback it is for.
+        command: CommandId,
+        /// In the order of the sources.
+        prompts: Option<Vec<Arc<Prompt>>>,
+    },
+    /// The flows have changed; running calls keep theirs.
+    Flows(FlowTable),
+    /// More waits to be handled than is good (true), or no longer so (false): new calls are refused
+    /// with 503 meanwhile.
+    Overload(bool),
+    /// Take no more calls and end those there are.
+    Stop,
+}
+
+/// Something the world has to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a SIP message.
+    Transmit(Transmit),
+    /// Give an order to the media engine.
+    Media(Command),
+    /// Make prompts of these sources.
+    Fetch {
+        /// The playback they are for.
+        command: CommandId,
+        /// In order.
+        sources: Vec<Source>,
+    },
+    /// Everything asked for by [`Input::Stop`] is done.
+    Stopped,
+    /// Nothing more now; call `handle_timeout` then, if there is a time.
+    Timeout(Option<Instant>),
+}
+
+/// Something that can be played.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A text to speak, plain or SSML.
+    Text {
+        /// The text.
+        text: String,
+        /// BCP 47; may be empty.
+        language: String,
+        /// The voice wished for.
+        gender: Gender,
+    },
+    /// A file of the flows directory, or an http(s) URL.
+    Url(String),
+}

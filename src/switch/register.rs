@@ -1,0 +1,70 @@
+//! Requests outside of calls: REGISTER and OPTIONS.
+
+use std::time::Instant;
+
+use super::Switch;
+use crate::sip::auth::{Verdict, claimed_user};
+use crate::sip::message::{HeaderName, Method, Request, Response, Status};
+use crate::sip::{ALLOW, Hop, RequestId, SUPPORTED};
+
+impl Switch {
+    pub(super) fn handle_request(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        request: &Request,
+        hop: Hop,
+    ) {
+        let response = match request.method {
+            Method::Register => self.register(now, request, hop),
+            _ if self.is_trusted(&hop) => Some(self.options(request)),
+            _ => None,
+        };
+        match response {
+            Some(response) => self.endpoint.respond(now, id, response),
+            None => self.endpoint.ignore_request(id),
+        }
+    }
+
+    /// A stranger may register as anyone may, if it proves who it is; whether the extension exists is
+    /// not to be seen from the answer.
+    fn register(&mut self, now: Instant, request: &Request, hop: Hop) -> Option<Response> {
+        let access = &self.access;
+        let source = hop.remote.ip();
+        match self
+            .authenticator
+            .check(now, request, source, |user| access.password(user))
+        {
+            Verdict::Accepted { username } => {
+                tracing::debug!(extension = %username, remote = %hop.remote, "register");
+                Some(self.registrar.handle_register(now, &username, request, hop))
+            }
+            Verdict::Challenge(challenges) => {
+                let mut response = Response::to(request, Status::UNAUTHORIZED);
+                for challenge in challenges {
+                    response
+                        .headers
+                        .push(HeaderName::WwwAuthenticate, challenge);
+                }
+                Some(response)
+            }
+            Verdict::Barred => {
+                tracing::warn!(remote = %hop.remote, user = claimed_user(request), "register barred after failures");
+                None
+            }
+        }
+    }
+
+    /// Says what we can do (RFC 3261 §11.2); a switch that takes no calls says so.
+    fn options(&self, request: &Request) -> Response {
+        let status = match self.stopping {
+            None => Status::OK,
+            Some(_) => Status::SERVICE_UNAVAILABLE,
+        };
+        let mut response = Response::to(request, status);
+        response.headers.push(HeaderName::Allow, ALLOW);
+        response.headers.push(HeaderName::Supported, SUPPORTED);
+        response.headers.push(HeaderName::Accept, "application/sdp");
+        response
+    }
+}

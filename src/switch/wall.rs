@@ -1,0 +1,120 @@
+//! Walls around calls and flows: a fault in one ends it and nothing else.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use bytes::Bytes;
+use flowswitch_media::command::Command;
+
+use super::{Deadline, Entry, News, Switch};
+use crate::call::cause::{Cause, Why};
+use crate::call::{Call, Down};
+use crate::flow::{Activeflow, FlowEvent};
+use crate::ids::{ActiveflowId, CallId};
+use crate::sip::message::Status;
+use crate::status::HangupReason;
+
+impl Switch {
+    /// Lets one call act. It is out of its table meanwhile: if it panics, it alone is lost, its peer is
+    /// told, and the switch goes on.
+    pub(super) fn with_call(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        act: impl FnOnce(&mut Call, &mut Down<'_>),
+    ) {
+        let Some(mut entry) = self.calls.remove(&id) else {
+            return;
+        };
+        let mut down = Down {
+            now,
+            endpoint: &mut self.endpoint,
+            media: &mut self.media,
+        };
+        let acted = catch_unwind(AssertUnwindSafe(|| act(&mut entry.call, &mut down)));
+        if acted.is_ok() {
+            self.deadlines
+                .set(Deadline::Call(id), entry.call.poll_timeout());
+            self.calls.insert(id, entry);
+            self.news.insert(News::Call(id));
+            return;
+        }
+        self.call_failed(now, id, entry);
+    }
+
+    fn call_failed(&mut self, now: Instant, id: CallId, entry: Entry) {
+        tracing::error!(call = %id, "the call failed and is ended; please report this");
+        // What the call believes is not trusted any more: one of the two verbs fits.
+        let cause = Cause::local(HangupReason::Failed, Why::Internal);
+        let (dialog, session) = (entry.call.leg().dialog(), entry.call.leg().session());
+        let reason = Bytes::from(cause.reason_header());
+        let refusal = Status::SERVER_INTERNAL_ERROR;
+        self.endpoint.refuse(now, dialog, refusal, Vec::new());
+        self.endpoint.bye(now, dialog, Some(reason));
+        self.media.push_back(Command::Close { session });
+        self.forget_call(id, &entry);
+        if let Some(flow) = entry.activeflow {
+            self.with_flow(now, flow, |flow| {
+                flow.handle_event(now, FlowEvent::CallEnded)
+            });
+        } else if let Some(after) = entry.after {
+            self.start_on_complete(now, id, after);
+        }
+    }
+
+    /// Lets one activeflow act. If it panics, it alone is lost and its call is hung up.
+    pub(super) fn with_flow(
+        &mut self,
+        now: Instant,
+        id: ActiveflowId,
+        act: impl FnOnce(&mut Activeflow),
+    ) {
+        let Some(run) = self.activeflows.get_mut(&id) else {
+            return;
+        };
+        if catch_unwind(AssertUnwindSafe(|| act(&mut run.activeflow))).is_ok() {
+            self.news.insert(News::Flow(id));
+            return;
+        }
+        self.flow_failed(now, id);
+    }
+
+    fn flow_failed(&mut self, now: Instant, id: ActiveflowId) {
+        tracing::error!(activeflow = %id, "the activeflow failed and is ended; please report this");
+        let cause = Cause::local(HangupReason::Failed, Why::Internal);
+        if let Some(call) = self.forget_flow(id) {
+            self.with_call(now, call, |call, down| call.hangup(down, cause));
+        }
+    }
+
+    pub(super) fn forget_call(&mut self, id: CallId, entry: &Entry) {
+        let leg = entry.call.leg();
+        self.deadlines.set(Deadline::Call(id), None);
+        self.sessions.remove(&leg.session());
+        self.dialogs.remove(&leg.dialog());
+        // Those of its flow go with the flow.
+        if let Some(recording) = entry.recording {
+            self.orders.remove(&recording);
+        }
+    }
+
+    /// Forgets an activeflow and what it gave orders for; a recording goes on to its own end. Returns its
+    /// call.
+    pub(super) fn forget_flow(&mut self, id: ActiveflowId) -> Option<CallId> {
+        let run = self.activeflows.remove(&id)?;
+        self.deadlines.set(Deadline::Flow(id), None);
+        for (_, order) in run.running {
+            if self
+                .orders
+                .get(&order)
+                .is_some_and(|order| !order.is_recording)
+            {
+                self.orders.remove(&order);
+            }
+        }
+        if let Some(entry) = self.calls.get_mut(&run.call) {
+            entry.activeflow = None;
+        }
+        Some(run.call)
+    }
+}
