@@ -1,5 +1,75 @@
 //! flowswitch: one process that terminates SIP, runs the media itself, and moves a flow's cursor from
-//! media events.
+//! media events. This page is the plan of the house.
+//!
+//! # Three cores, one owner, one shell
+//!
+//! The cores are plain values that do no I/O and read no clock: [`sip::Endpoint`] (transactions and
+//! dialogs), [`flow::Activeflow`] (actions and cursor), [`flowswitch_media::engine::Engine`] (RTP). The
+//! owner, [`switch::Switch`], is such a value too. The [`shell`] is all that is async.
+//!
+//! **One law: orders go down as method calls, news comes up by polling.** Nothing below holds a handle,
+//! a callback or a channel to something above. So the same code runs live and in a simulated world, where
+//! hours of calls pass in a second.
+//!
+//! # Floors: a room uses lower floors only
+//!
+//! ```text
+//! 7  main.rs     flags, settings, run
+//! 6  shell       sockets, clock, HTTP out, speech, disk, threads: the only async
+//! 4  switch      the one owner: joins calls and flows; Input and Output
+//! 3  call        one party            |  store    what is configured
+//! 2  sdp         |  sip  message < transaction < dialog < endpoint  |  flow
+//! 1  media (crate)  |  time  |  ids  |  status
+//! ```
+//!
+//! The test in `floors.rs` reads the imports of every file and fails when a room looks up, when a core
+//! names a socket, a clock, a thread, a task, a file or a lock, or when something is imported from where it
+//! does not live. The clock and the starting of threads and tasks are forbidden to the cores by clippy
+//! too (`.clippy.toml`).
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`time`], [`ids`], [`status`] | deadlines and the wall clock as values; names and randomness; words of the API that calls and flows share |
+//! | [`sip::message`] | bytes to types and back, tolerant in, strict out; a body stays bytes |
+//! | [`sip`] | transactions, dialogs and the endpoint over them; beside them [`sip::registrar`] and [`sip::auth`] |
+//! | [`sdp`] | descriptions, and [`sdp::negotiate`]: offer and answer to a media configuration |
+//! | [`flow`] | [`flow::dialect`]: JSON to typed actions; [`flow::Activeflow`]: one run; knows no call |
+//! | [`call`] | one party: dialog and media session with status, verbs and a cause; knows no flow |
+//! | [`store`] | flows by name and number, who may call, networks |
+//! | [`switch`] | who calls what, flow order to call verb and back, registration |
+//! | [`shell`] | sockets, settings, the flows directory, prompts and speech, the driver |
+//!
+//! # Data flows
+//!
+//! **SIP packet to flow event.** [`shell::transport`] receives and parses, a bounded queue, the
+//! [`shell::driver`]: [`switch::Input::Sip`] → [`sip::Endpoint::handle_message`] (a resend is answered and
+//! ends in the transaction layer) → [`sip::Event`] → the switch finds the [`call::Call`], or lets a new
+//! caller in → [`call::CallEvent`] → [`flow::FlowEvent`] → the cursor moves → [`flow::FlowCommand`] → a
+//! verb of the call → [`sip::Endpoint::answer`] and the like. The driver drains
+//! [`switch::Switch::poll_output`] until [`switch::Output::Timeout`] arms the one timer.
+//!
+//! **RTP packet to echo, recording, digit.** A thread of [`flowswitch_media::host`] reads a batch under
+//! one `now` → the engine → parse, latch, statistics → a digit, an echo that leaves at once, or the jitter
+//! buffer → on the session's tick: decode or conceal → recording.
+//!
+//! **Flow action to media order to completion.** `talk` → [`flow::FlowCommand::Talk`], the cursor waits →
+//! [`call::Call::begin_play`] and [`switch::Output::Fetch`] → [`shell::prompts`] →
+//! [`switch::Input::Fetched`] → [`flowswitch_media::command::Command::Play`] →
+//! [`flowswitch_media::command::Event::Finished`] → the cursor moves. Each order gets exactly one
+//! `Finished`, also when its session dies; one that no cursor waits for moves nothing.
+//!
+//! # Who owns what
+//!
+//! | state | owner | runs on | reached by |
+//! |---|---|---|---|
+//! | transactions, dialogs, calls, activeflows, signalling deadlines | the [`switch::Switch`] | one task | inputs and outputs, bounded queues |
+//! | media sessions, jitter buffers, playbacks | engine *k* | media thread *k* | [`flowswitch_media::command`] |
+//! | SIP sockets; RTP sockets and ports | transport tasks; host *k* | tokio; thread *k* | queues; same thread |
+//! | prompts, settings, flows | nobody: immutable `Arc` | shared | by value |
+//! | HTTP, speech, files | tasks of the shell | tokio | an order's id out, the result back as an input |
+//!
+//! A call is taken out of its table while it acts: if it panics, that call ends and the switch goes on; a
+//! media session likewise.
 
 pub mod ids;
 pub mod status;
@@ -14,5 +84,9 @@ pub mod store;
 
 pub mod switch;
 
+pub mod shell;
+
+#[cfg(test)]
+mod floors;
 #[cfg(test)]
 pub mod sim;

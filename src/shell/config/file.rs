@@ -1,0 +1,267 @@
+//! `flowswitch.toml`: its keys, and errors that name the line and the nearest key that exists.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::de::{DeTable, DeValue};
+
+/// The file as it is written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FileConfig {
+    pub(super) flows: Option<PathBuf>,
+    pub(super) data: Option<PathBuf>,
+    pub(super) log: Option<String>,
+    pub(super) sip: Sip,
+    pub(super) rtp: Rtp,
+    pub(super) extensions: Option<Vec<Extension>>,
+    pub(super) trunks: Vec<Trunk>,
+    pub(super) numbers: Vec<Number>,
+    pub(super) outbound_http: OutboundHttp,
+    pub(super) speech: Speech,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Sip {
+    pub(super) listen: Vec<String>,
+    pub(super) external_address: Option<IpAddr>,
+    pub(super) accept: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Rtp {
+    pub(super) ports: Option<String>,
+    pub(super) media_threads: Option<usize>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Extension {
+    pub(super) extension: String,
+    pub(super) password: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Trunk {
+    pub(super) name: String,
+    pub(super) allowed_ips: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Number {
+    pub(super) number: String,
+    pub(super) call_flow: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct OutboundHttp {
+    pub(super) allow: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Speech {
+    pub(super) engine: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) key: Option<String>,
+}
+
+/// Why the file cannot be used; one line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// It cannot be read.
+    #[error("{file}: {kind}", file = file.display())]
+    Unreadable {
+        /// Its path.
+        file: PathBuf,
+        /// The system's error.
+        kind: std::io::ErrorKind,
+    },
+    /// It is not TOML, or a value has the wrong type.
+    #[error("{file}:{line}: {why}", file = file.display())]
+    Malformed {
+        /// Its path.
+        file: PathBuf,
+        /// Counted from one.
+        line: usize,
+        /// What the TOML reader says.
+        why: String,
+    },
+    /// A key of the contract whose feature is not in this version.
+    #[error("{file}:{line}: {key:?} is not supported by this version; take it out", file = file.display())]
+    NotSupported {
+        /// Its path.
+        file: PathBuf,
+        /// Counted from one.
+        line: usize,
+        /// The key with its section.
+        key: String,
+    },
+    /// A key that does not exist.
+    #[error("{file}:{line}: unknown key {key:?}{}", hint(*.nearest), file = file.display())]
+    UnknownKey {
+        /// Its path.
+        file: PathBuf,
+        /// Counted from one.
+        line: usize,
+        /// The key with its section.
+        key: String,
+        /// The existing key that is spelled most like it.
+        nearest: Option<&'static str>,
+    },
+}
+
+fn hint(nearest: Option<&'static str>) -> String {
+    nearest.map_or_else(String::new, |key| format!("; did you mean {key:?}?"))
+}
+
+/// Every key by section; the empty section is the top level.
+pub(super) const KEYS: [(&str, &[&str]); 8] = [
+    (
+        "",
+        &[
+            "flows",
+            "data",
+            "log",
+            "sip",
+            "rtp",
+            "extensions",
+            "trunks",
+            "numbers",
+            "outbound_http",
+            "speech",
+        ],
+    ),
+    ("sip", &["listen", "external_address", "accept"]),
+    ("rtp", &["ports", "media_threads"]),
+    ("extensions", &["extension", "password"]),
+    ("trunks", &["name", "allowed_ips"]),
+    ("numbers", &["number", "call_flow"]),
+    ("outbound_http", &["allow"]),
+    ("speech", &["engine", "url", "key"]),
+];
+
+/// Keys that files of later versions have, by section.
+const LATER: [(&str, &[&str]); 3] = [
+    (
+        "",
+        &[
+            "accesskey",
+            "http",
+            "queues",
+            "agents",
+            "conferences",
+            "webhook",
+            "transcription",
+            "chat",
+            "smtp",
+        ],
+    ),
+    (
+        "trunks",
+        &[
+            "host",
+            "transport",
+            "username",
+            "password",
+            "register",
+            "prefixes",
+            "priority",
+            "channels",
+            "cps",
+            "calls_per_day",
+        ],
+    ),
+    (
+        "numbers",
+        &["message_flow", "action_url", "status_url", "summary_url"],
+    ),
+];
+
+impl FileConfig {
+    /// Reads and checks a file.
+    pub fn read(file: &Path) -> Result<Self, FileError> {
+        let text = std::fs::read_to_string(file).map_err(|error| FileError::Unreadable {
+            file: file.to_owned(),
+            kind: error.kind(),
+        })?;
+        Self::parse(&text, file)
+    }
+
+    /// Checks the text of `file`.
+    pub(super) fn parse(text: &str, file: &Path) -> Result<Self, FileError> {
+        let malformed = |error: toml::de::Error| FileError::Malformed {
+            file: file.to_owned(),
+            line: error.span().map_or(1, |span| line(text, span.start)),
+            why: error.message().replace('\n', " "),
+        };
+        let table = DeTable::parse(text).map_err(malformed)?;
+        for (key, value) in table.get_ref() {
+            let name = key.get_ref().as_ref();
+            known(text, file, "", name, key.span().start)?;
+            let tables = match value.get_ref() {
+                DeValue::Table(table) => vec![table],
+                DeValue::Array(array) => array
+                    .iter()
+                    .filter_map(|item| item.get_ref().as_table())
+                    .collect(),
+                _ => Vec::new(),
+            };
+            for (inner, _) in tables.into_iter().flatten() {
+                known(
+                    text,
+                    file,
+                    name,
+                    inner.get_ref().as_ref(),
+                    inner.span().start,
+                )?;
+            }
+        }
+        toml::from_str(text).map_err(malformed)
+    }
+}
+
+fn known(text: &str, file: &Path, section: &str, key: &str, at: usize) -> Result<(), FileError> {
+    let Some((_, keys)) = KEYS.iter().find(|(name, _)| *name == section) else {
+        return Ok(());
+    };
+    if keys.contains(&key) {
+        return Ok(());
+    }
+    let dot = if section.is_empty() { "" } else { "." };
+    let name = format!("{section}{dot}{key}");
+    let line = line(text, at);
+    let file = file.to_owned();
+    if LATER
+        .iter()
+        .any(|(name, later)| *name == section && later.contains(&key))
+    {
+        return Err(FileError::NotSupported {
+            file,
+            line,
+            key: name,
+        });
+    }
+    let nearest = keys
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(candidate, key), *candidate))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other));
+    Err(FileError::UnknownKey {
+        file,
+        line,
+        key: name,
+        nearest: nearest.map(|(_, key)| key),
+    })
+}
+
+fn line(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}

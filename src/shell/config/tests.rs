@@ -1,0 +1,132 @@
+use super::*;
+
+fn file(text: &str) -> Result<FileConfig, FileError> {
+    FileConfig::parse(text, Path::new("flowswitch.toml"))
+}
+
+fn settings(text: &str) -> Result<Settings, SettingsError> {
+    Settings::new(
+        Overrides::default(),
+        file(text)?,
+        Path::new("/etc/flowswitch"),
+    )
+}
+
+fn said(text: &str) -> String {
+    let error = settings(text).unwrap_err().to_string();
+    assert_eq!(error.lines().count(), 1, "{error}");
+    error
+}
+
+#[test]
+fn without_a_file_sip_is_on_5060_over_udp_and_tcp() {
+    let settings = settings("").unwrap();
+    let everywhere: SocketAddr = "0.0.0.0:5060".parse().unwrap();
+    assert_eq!(
+        settings.listen,
+        [(Transport::Udp, everywhere), (Transport::Tcp, everywhere)]
+    );
+    assert_eq!(settings.rtp_ports, 16384..=32767);
+    assert_eq!(settings.accept, Accept::Known);
+}
+
+#[test]
+fn paths_of_the_file_are_relative_to_it_and_overrides_beat_it() {
+    let text =
+        "flows = \"f\"\ndata = \"/d\"\nlog = \"debug\"\n[sip]\nlisten = [\"udp:127.0.0.1:5070\"]";
+    let from_file = settings(text).unwrap();
+    assert_eq!(from_file.flows, Path::new("/etc/flowswitch/f"));
+    assert_eq!(from_file.data, Path::new("/d"));
+    assert_eq!(
+        from_file.listen,
+        [(Transport::Udp, "127.0.0.1:5070".parse().unwrap())]
+    );
+    let overrides = Overrides {
+        flows: Some("mine".into()),
+        sip: vec!["[::1]:5080".to_owned()],
+        ..Overrides::default()
+    };
+    let beaten = Settings::new(overrides, file(text).unwrap(), Path::new("/etc")).unwrap();
+    assert_eq!(beaten.flows, Path::new("mine"));
+    assert_eq!(beaten.listen.len(), 2);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_its_neighbour() {
+    assert_eq!(
+        said("log = \"info\"\nflosw = \"f\""),
+        "flowswitch.toml:2: unknown key \"flosw\"; did you mean \"flows\"?"
+    );
+    assert_eq!(
+        said("[sip]\naccept = \"known\"\nexternal_adress = \"1.2.3.4\""),
+        "flowswitch.toml:3: unknown key \"sip.external_adress\"; did you mean \"external_address\"?"
+    );
+    assert_eq!(
+        said(
+            "[[extensions]]\nextension = \"1\"\n[[extensions]]\nextension = \"2\"\npasword = \"x\""
+        ),
+        "flowswitch.toml:5: unknown key \"extensions.pasword\"; did you mean \"password\"?"
+    );
+    assert_eq!(said("zzz = 1"), "flowswitch.toml:1: unknown key \"zzz\"");
+}
+
+#[test]
+fn a_key_of_a_later_version_is_told_from_a_misspelt_one() {
+    assert_eq!(
+        said("[[trunks]]\nname = \"c\"\nhost = \"sip.example.com\""),
+        "flowswitch.toml:3: \"trunks.host\" is not supported by this version; take it out"
+    );
+}
+
+#[test]
+fn wrong_values_are_one_line_that_says_what_is_expected() {
+    for (text, part) in [
+        ("flows = 5", "flowswitch.toml:1: invalid type"),
+        ("flows = ", "flowswitch.toml:1:"),
+        (
+            "[sip]\nlisten = [\"5060\"]",
+            "expected [udp:|tcp:]ADDRESS:PORT",
+        ),
+        (
+            "[sip]\naccept = \"all\"",
+            "expected \"known\" or \"anyone\"",
+        ),
+        ("[rtp]\nports = \"5-5\"", "expected LOW-HIGH"),
+        ("[rtp]\nports = \"20000-10000\"", "expected LOW-HIGH"),
+        ("[rtp]\nmedia_threads = 0", "expected 1 to 256"),
+        (
+            "[[trunks]]\nname = \"c\"\nallowed_ips = [\"1.2.3\"]",
+            "expected an address or a network",
+        ),
+        ("[[trunks]]\nname = \"c\"", "missing field `allowed_ips`"),
+        (
+            "[[extensions]]\nextension = \"a b\"",
+            "expected up to 64 letters",
+        ),
+        (
+            "[[extensions]]\nextension = \"1\"\n[[extensions]]\nextension = \"1\"",
+            "twice",
+        ),
+        ("[speech]\nengine = \"http\"", "needs the URL"),
+        ("[speech]\nengine = \"festival\"", "expected \"embedded\""),
+    ] {
+        assert!(said(text).contains(part), "{text}: {}", said(text));
+    }
+}
+
+#[test]
+fn the_example_file_is_read_with_every_key_it_shows() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/flowswitch.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    file(&text).unwrap();
+    let shown: String = text
+        .lines()
+        .map(|line| line.strip_prefix("#: ").unwrap_or(line).to_owned() + "\n")
+        .collect();
+    Settings::new(Overrides::default(), file(&shown).unwrap(), Path::new("/")).unwrap();
+    for (section, keys) in file::KEYS {
+        for key in keys {
+            assert!(shown.contains(key), "{section}.{key} is not in the example");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The one task that owns the switch: one input, drain what it wants, arm the timer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use flowswitch_media::command::{CommandId, Event};
+use flowswitch_media::host::MediaHost;
+use tokio::sync::mpsc;
+
+use super::prompts::Prompts;
+use super::transport::Transports;
+use crate::switch::{Input, Output, Source, Switch};
+
+/// The switch with the world around it.
+pub struct Driver {
+    /// The switch.
+    pub switch: Switch,
+    /// Where its messages go.
+    pub transports: Transports,
+    /// Where its media orders go.
+    pub media: MediaHost,
+    /// What makes its prompts.
+    pub prompts: Arc<Prompts>,
+    /// What happens, but for media.
+    pub inputs: mpsc::Receiver<Input>,
+    /// For answers that come later.
+    pub answers: mpsc::Sender<Input>,
+    /// What happens in the media engine; never dropped, and bounded by the orders that were given.
+    pub events: mpsc::UnboundedReceiver<Event>,
+}
+
+impl Driver {
+    /// Runs until everything asked for by [`Input::Stop`] is done.
+    pub async fn run(mut self) {
+        let mut is_overloaded = false;
+        while let Some(deadline) = self.drain() {
+            let input = tokio::select! {
+                biased;
+                Some(event) = self.events.recv() => Input::Media(event),
+                () = sleep_until(deadline) => {
+                    self.switch.handle_timeout(Instant::now());
+                    continue;
+                }
+                Some(input) = self.inputs.recv() => input,
+            };
+            let now = Instant::now();
+            let waiting = self.inputs.len();
+            let (many, few) = (
+                self.inputs.max_capacity() / 2,
+                self.inputs.max_capacity() / 8,
+            );
+            if (!is_overloaded && waiting > many) || (is_overloaded && waiting < few) {
+                is_overloaded = !is_overloaded;
+                tracing::warn!(is_overloaded, waiting, "queue to the switch");
+                self.switch
+                    .handle_input(now, Input::Overload(is_overloaded));
+            }
+            self.switch.handle_input(now, input);
+        }
+        // Sessions are closed and files complete when this returns; it may wait for a disk.
+        let mut media = self.media;
+        let stopped = tokio::task::spawn_blocking(move || media.stop()).await;
+        if stopped.is_err() {
+            tracing::error!("the media engine did not stop in order");
+        }
+    }
+
+    /// Carries out what the switch wants; `None` when it has stopped.
+    fn drain(&mut self) -> Option<Option<Instant>> {
+        let now = Instant::now();
+        loop {
+            match self.switch.poll_output(now) {
+                Output::Transmit(transmit) => self.transports.send(transmit),
+                Output::Media(command) => self.media.send(command),
+                Output::Fetch { command, sources } => self.fetch(command, sources),
+                Output::Stopped => return None,
+                Output::Timeout(at) => return Some(at),
+            }
+        }
+    }
+
+    fn fetch(&self, command: CommandId, sources: Vec<Source>) {
+        let prompts = Arc::clone(&self.prompts);
+        let answers = self.answers.clone();
+        tokio::spawn(async move {
+            let mut loaded = Vec::with_capacity(sources.len());
+            for source in sources {
+                match prompts.load(&source).await {
+                    Ok(prompt) => loaded.push(prompt),
+                    Err(error) => {
+                        tracing::warn!(order = command.0, %error, "nothing is played");
+                        break;
+                    }
+                }
+            }
+            let is_whole = loaded.len() == loaded.capacity();
+            let prompts = is_whole.then_some(loaded);
+            // Nobody waits for it when the switch has stopped.
+            let _ = answers.send(Input::Fetched { command, prompts }).await;
+        });
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

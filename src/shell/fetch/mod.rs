@@ -1,0 +1,316 @@
+//! The one gate through which files that flows name are fetched.
+//!
+//! ```text
+//!   url -- http or https? -- literal address permitted? --.
+//!    ^                                                    v
+//!    |                        every address of the name permitted? -- connect to one of these
+//!    |                                                                        |
+//!    '---- redirect (at most 3, never https to http) -------------------------+--- body, bounded
+//! ```
+//!
+//! A name is resolved once per connection, and the connection goes to an address that was checked: a
+//! name that answers differently the second time gains nothing.
+
+use std::error::Error as _;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::{Client, Response, Url};
+use tokio::sync::Semaphore;
+
+mod client;
+mod policy;
+#[cfg(test)]
+mod tests;
+
+pub use client::install_tls;
+pub(crate) use client::{Timeouts, build_client, read_body};
+pub use policy::OutboundPolicy;
+
+/// Fetches what flows name, within [`OutboundPolicy`] and [`FetchLimits`].
+#[derive(Debug)]
+pub struct Gate {
+    client: Client,
+    policy: Arc<OutboundPolicy>,
+    limits: FetchLimits,
+    slots: Semaphore,
+}
+
+/// What one fetch may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchLimits {
+    /// Octets of a body.
+    pub bytes: usize,
+    /// From the call of [`Gate::get`] to the last octet, redirects and waiting for a slot with it.
+    pub total: Duration,
+    /// To a connection.
+    pub connect: Duration,
+    /// Between two octets.
+    pub idle: Duration,
+    /// Redirects followed.
+    pub redirects: usize,
+    /// Fetches at one time; further ones wait.
+    pub concurrent: usize,
+}
+
+/// A body that was fetched.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// The octets.
+    pub body: Vec<u8>,
+    /// Where they came from after redirects.
+    pub url: Url,
+    /// `Content-Type` as sent.
+    pub content_type: Option<String>,
+    /// How long it stays fresh by `Cache-Control` (RFC 9111 §5.2.2); `None` when nothing is said.
+    pub max_age: Option<Duration>,
+}
+
+/// Why something could not be fetched.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// Not an `http` or `https` URL; the flow is wrong.
+    #[error("not an http or https URL")]
+    Url,
+    /// The policy forbids the address; the operator may allow its network.
+    #[error("address {address} is not allowed (see outbound_http.allow)")]
+    Refused {
+        /// The first address that is forbidden.
+        address: IpAddr,
+    },
+    /// The name has no address.
+    #[error("name cannot be resolved")]
+    Unresolved,
+    /// No connection, or no trust in the one that was made.
+    #[error("cannot connect")]
+    Connect,
+    /// Took longer than allowed.
+    #[error("timed out")]
+    TimedOut,
+    /// The server answered, but not with the file.
+    #[error("answered with status {code}")]
+    Status {
+        /// HTTP status (RFC 9110 §15).
+        code: u16,
+    },
+    /// One redirect more than is followed, or one that leads nowhere.
+    #[error("too many redirects, or a broken one")]
+    Redirect,
+    /// A redirect from `https` to `http`.
+    #[error("redirected from https to http")]
+    Downgrade,
+    /// The body is larger than allowed.
+    #[error("larger than {limit} octets")]
+    TooLarge {
+        /// The limit in octets.
+        limit: usize,
+    },
+    /// The body is compressed although that was not asked for.
+    #[error("body has a content encoding")]
+    Encoded,
+    /// The connection broke, or what came is not HTTP.
+    #[error("connection broke")]
+    Broken,
+    /// No client can be made on this machine.
+    #[error("http is not available")]
+    Unavailable,
+}
+
+impl Gate {
+    /// A gate with its own connections.
+    ///
+    /// # Errors
+    /// [`FetchError::Unavailable`] when TLS cannot be set up at all.
+    pub fn new(policy: OutboundPolicy, limits: FetchLimits) -> Result<Self, FetchError> {
+        let policy = Arc::new(policy);
+        let timeouts = Timeouts {
+            connect: limits.connect,
+            idle: limits.idle,
+        };
+        let client = build_client(timeouts, |builder| {
+            builder.dns_resolver(Arc::new(CheckedResolver(Arc::clone(&policy))))
+        })?;
+        Ok(Self {
+            client,
+            policy,
+            limits,
+            slots: Semaphore::new(limits.concurrent),
+        })
+    }
+
+    /// Fetches `url` by GET.
+    ///
+    /// # Errors
+    /// Any but [`FetchError::Unavailable`].
+    pub async fn get(&self, url: &str) -> Result<Fetched, FetchError> {
+        let url = Some(url)
+            .filter(|url| url.len() <= LONGEST_URL)
+            .and_then(|url| Url::parse(url).ok())
+            .ok_or(FetchError::Url)?;
+        tokio::time::timeout(self.limits.total, self.follow(url))
+            .await
+            .map_err(|_| FetchError::TimedOut)?
+    }
+
+    async fn follow(&self, mut url: Url) -> Result<Fetched, FetchError> {
+        let _slot = self
+            .slots
+            .acquire()
+            .await
+            .map_err(|_| FetchError::Unavailable)?;
+        for _ in 0..=self.limits.redirects {
+            let response = self.ask(&url).await?;
+            if !response.status().is_redirection() {
+                return self.take(url, response).await;
+            }
+            url = redirected(&url, response.headers())?;
+        }
+        Err(FetchError::Redirect)
+    }
+
+    async fn ask(&self, url: &Url) -> Result<Response, FetchError> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(FetchError::Url);
+        }
+        let host = url.host_str().ok_or(FetchError::Url)?;
+        // A literal address is never resolved. The URL has already been brought into normal form:
+        // `2130706433`, `0x7f.1` and `127.1` all stand here as `127.0.0.1`.
+        if let Ok(address) = host.trim_matches(['[', ']']).parse() {
+            self.check(address)?;
+        }
+        let response = self
+            .client
+            .get(url.clone())
+            .header(ACCEPT_ENCODING, "identity")
+            .send()
+            .await
+            .map_err(|error| FetchError::of(&error))?;
+        if let Some(peer) = response.remote_addr() {
+            self.check(peer.ip())?;
+        }
+        Ok(response)
+    }
+
+    async fn take(&self, url: Url, response: Response) -> Result<Fetched, FetchError> {
+        if response.status() != reqwest::StatusCode::OK {
+            return Err(FetchError::Status {
+                code: response.status().as_u16(),
+            });
+        }
+        let content_type = response.headers().get(CONTENT_TYPE);
+        Ok(Fetched {
+            url,
+            content_type: content_type
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned),
+            max_age: max_age(response.headers()),
+            body: read_body(response, self.limits.bytes).await?,
+        })
+    }
+
+    fn check(&self, address: IpAddr) -> Result<(), FetchError> {
+        if self.policy.permits(address) {
+            Ok(())
+        } else {
+            Err(FetchError::Refused { address })
+        }
+    }
+}
+
+impl Default for FetchLimits {
+    fn default() -> Self {
+        Self {
+            bytes: 10 << 20,
+            total: Duration::from_secs(15),
+            connect: Duration::from_secs(5),
+            idle: Duration::from_secs(5),
+            redirects: 3,
+            concurrent: 64,
+        }
+    }
+}
+
+impl FetchError {
+    pub(crate) fn of(error: &reqwest::Error) -> Self {
+        let mut source = error.source();
+        while let Some(inner) = source {
+            if let Some(known) = inner.downcast_ref::<Self>() {
+                return known.clone();
+            }
+            source = inner.source();
+        }
+        if error.is_timeout() {
+            Self::TimedOut
+        } else if error.is_connect() {
+            Self::Connect
+        } else {
+            Self::Broken
+        }
+    }
+}
+
+/// Resolves a name and gives its addresses only when all of them are permitted: a name that has a
+/// public and a private address is more likely an attack than a host.
+#[derive(Debug)]
+struct CheckedResolver(Arc<OutboundPolicy>);
+
+impl Resolve for CheckedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let policy = Arc::clone(&self.0);
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0))
+                .await
+                .map_err(|_| FetchError::Unresolved)?
+                .collect();
+            if let Some(refused) = found.iter().find(|found| !policy.permits(found.ip())) {
+                return Err(FetchError::Refused {
+                    address: refused.ip(),
+                }
+                .into());
+            }
+            if found.is_empty() {
+                return Err(FetchError::Unresolved.into());
+            }
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Where a redirect leads (RFC 9110 §10.2.2).
+fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url, FetchError> {
+    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    let next = location
+        .and_then(|location| from.join(location).ok())
+        .ok_or(FetchError::Redirect)?;
+    if from.scheme() == "https" && next.scheme() == "http" {
+        return Err(FetchError::Downgrade);
+    }
+    Ok(next)
+}
+
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let mut found = None;
+    for value in headers.get_all(CACHE_CONTROL) {
+        for directive in value.to_str().unwrap_or_default().split(',') {
+            let directive = directive.trim().to_ascii_lowercase();
+            if directive == "no-store" || directive == "no-cache" {
+                return Some(Duration::ZERO);
+            }
+            if let Some(seconds) = directive.strip_prefix("max-age=") {
+                found = seconds
+                    .trim_matches('"')
+                    .parse()
+                    .ok()
+                    .map(Duration::from_secs);
+            }
+        }
+    }
+    found
+}
+
+/// Octets of a URL: the longest that servers commonly take (RFC 9110 §4.1).
+const LONGEST_URL: usize = 8000;

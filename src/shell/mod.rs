@@ -1,0 +1,16 @@
+//! All that is asynchronous: sockets, the clock, files, HTTP and speech, around one
+//! [`Switch`](crate::switch::Switch).
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the shell is where tasks and threads are started and the clock is read"
+)]
+
+pub mod config;
+pub mod driver;
+pub mod fetch;
+pub mod flows;
+pub mod prompts;
+pub mod serve;
+pub mod speech;
+pub mod transport;
+mod workers;

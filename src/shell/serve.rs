@@ -1,0 +1,215 @@
+//! `flowswitch serve`: from settings to a running switch, and its end.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use anyhow::Context as _;
+use flowswitch_media::host::{HostConfig, MediaHost};
+use flowswitch_media::prompt::Prompt;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::config::{Settings, SpeechSettings, secrets};
+use super::driver::Driver;
+use super::fetch::{OutboundPolicy, install_tls};
+use super::flows::FlowDirectory;
+use super::prompts::{PromptLimits, Prompts, PromptsConfig};
+use super::speech::{ApiKey, HttpVoiceConfig, SpeechConfig};
+use super::transport::{Counters, Transports};
+use crate::ids::Rng;
+use crate::sip::{Endpoint, EndpointConfig, Limits};
+use crate::store::access::{Access, Trunk};
+use crate::store::flows::FlowTable;
+use crate::switch::{Input, Switch, SwitchConfig};
+use crate::time::Epoch;
+
+/// Inputs that wait for the switch: about a tenth of a second of work.
+const QUEUE: usize = 8192;
+/// Calls at once: what one machine's ports and memory can carry.
+const CALLS: usize = 16_000;
+/// A call has a handful of transactions alive, most of them over and waiting for resends.
+const TRANSACTIONS: usize = 200_000;
+
+/// Serves until SIGTERM or SIGINT, then ends every call in order.
+pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    install_tls();
+    let mut rng = Rng::new(rand::random());
+    let passwords = secrets::passwords(&settings.data, &settings.extensions, &mut rng)?;
+    let mut directory =
+        FlowDirectory::new(settings.flows.clone(), settings.numbers.clone(), rng.fork());
+    let flows = directory
+        .refresh()
+        .with_context(|| {
+            format!(
+                "no flows in {} (--flows names another directory)",
+                settings.flows.display()
+            )
+        })?
+        .unwrap_or_default();
+
+    let (answers, inputs) = mpsc::channel(QUEUE);
+    let counters = Arc::new(Counters::default());
+    let transports = Transports::bind(&settings.listen, &answers, &counters).await?;
+    let (sink, events) = mpsc::unbounded_channel();
+    let host = HostConfig {
+        threads: settings.media_threads,
+        ports: settings.rtp_ports.clone(),
+        name: "media".to_owned(),
+        seed: rand::random(),
+    };
+    let media = MediaHost::start(host, move |event| {
+        // Nobody listens any more when the switch has stopped.
+        let _ = sink.send(event);
+    })
+    .context("cannot start the media engine")?;
+    let prompts = Arc::new(Prompts::new(prompts_config(&settings))?);
+
+    let screen = start_screen(&settings, &transports, &flows, &passwords)?;
+    let mut switch = new_switch(&settings, passwords, &mut rng);
+    switch.handle_input(Instant::now(), Input::Flows(flows));
+    let driver = Driver {
+        switch,
+        transports,
+        media,
+        prompts,
+        inputs,
+        answers: answers.clone(),
+        events,
+    };
+    let running = tokio::spawn(driver.run());
+    tokio::spawn(directory.watch(answers.clone()));
+    tokio::spawn(stop_on_signal(answers)?);
+    print!("{screen}");
+    running.await.context("the switch failed")
+}
+
+fn new_switch(settings: &Settings, passwords: Vec<(String, String)>, rng: &mut Rng) -> Switch {
+    let endpoint = EndpointConfig {
+        external_address: settings.external_address,
+        user_agent: concat!("flowswitch/", env!("CARGO_PKG_VERSION")).to_owned(),
+        session_expires: std::time::Duration::from_secs(1800),
+        min_se: std::time::Duration::from_secs(90),
+        limits: Limits {
+            transactions: TRANSACTIONS,
+            dialogs: CALLS,
+        },
+    };
+    let config = SwitchConfig {
+        recordings: settings.data.join("recordings"),
+        beep: Arc::new(Prompt::beep()),
+        realm: "flowswitch".to_owned(),
+        flow_limits: crate::flow::Limits::default(),
+        calls: CALLS,
+    };
+    let trunk = |(name, networks): (String, _)| Trunk { name, networks };
+    let trunks = settings.trunks.iter().cloned().map(trunk).collect();
+    let access = Access::new(settings.accept, trunks, passwords);
+    let now = Instant::now();
+    let epoch = Epoch::new(now, SystemTime::now());
+    Switch::new(
+        now,
+        config,
+        Endpoint::new(endpoint, rng.fork()),
+        access,
+        epoch,
+        rng.fork(),
+    )
+}
+
+fn prompts_config(settings: &Settings) -> PromptsConfig {
+    let speech = match &settings.speech {
+        SpeechSettings::Embedded => SpeechConfig::Embedded,
+        SpeechSettings::Program => SpeechConfig::Program {
+            program: "espeak-ng".into(),
+        },
+        SpeechSettings::Http { url, key } => SpeechConfig::Http(HttpVoiceConfig::new(
+            url.clone(),
+            key.clone().map(ApiKey::from),
+        )),
+    };
+    PromptsConfig {
+        flows_dir: settings.flows.clone(),
+        data_dir: settings.data.clone(),
+        speech,
+        outbound: OutboundPolicy {
+            allow: settings.outbound_allow.clone(),
+        },
+        limits: PromptLimits::default(),
+    }
+}
+
+fn stop_on_signal(inputs: mpsc::Sender<Input>) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        // When the switch is gone there is nothing to stop.
+        let _ = inputs.send(Input::Stop).await;
+    })
+}
+
+/// What a person needs to see after the start, on one screen; the last line says `ready`.
+fn start_screen(
+    settings: &Settings,
+    transports: &Transports,
+    flows: &FlowTable,
+    passwords: &[(String, String)],
+) -> Result<String, std::fmt::Error> {
+    let mut screen = String::new();
+    writeln!(screen, "flowswitch {}", env!("CARGO_PKG_VERSION"))?;
+    for (transport, address) in transports.listening() {
+        writeln!(
+            screen,
+            "  sip         {} {address}",
+            transport.token().to_ascii_lowercase()
+        )?;
+    }
+    let (low, high) = (settings.rtp_ports.start(), settings.rtp_ports.end());
+    writeln!(
+        screen,
+        "  media       rtp ports {low}-{high}, {} threads",
+        settings.media_threads
+    )?;
+    writeln!(screen, "  flows       {}", settings.flows.display())?;
+    for flow in flows.iter() {
+        let numbers = flow.numbers.join(", ");
+        writeln!(screen, "    {:<10}{numbers}", flow.name)?;
+    }
+    for (number, flow) in &settings.numbers {
+        writeln!(screen, "  number      {number} -> {flow}")?;
+    }
+    for ((extension, password), (_, configured)) in passwords.iter().zip(&settings.extensions) {
+        let shown = if configured.is_some() {
+            "(as configured)"
+        } else {
+            password
+        };
+        writeln!(screen, "  extension   {extension}  password: {shown}")?;
+    }
+    writeln!(
+        screen,
+        "  recordings  {}",
+        settings.data.join("recordings").display()
+    )?;
+    if let (Some(flow), Some((_, address))) = (flows.iter().next(), transports.listening().first())
+    {
+        let example = flows.find("menu").unwrap_or(flow);
+        let host = if address.ip().is_unspecified() {
+            "this-machine".to_owned()
+        } else {
+            address.ip().to_string()
+        };
+        writeln!(
+            screen,
+            "  dial        sip:{}@{host}:{}",
+            example.name,
+            address.port()
+        )?;
+    }
+    writeln!(screen, "ready")?;
+    Ok(screen)
+}

@@ -1,0 +1,156 @@
+//! SIP sockets: bytes in become [`Input`]s, transmits become bytes out.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+
+use crate::sip::{Hop, Transmit, Transport};
+use crate::switch::Input;
+
+mod tcp;
+mod udp;
+
+/// All SIP sockets of the process.
+pub struct Transports {
+    udp: Vec<udp::Listener>,
+    tcp: tcp::Connections,
+    listening: Vec<(Transport, SocketAddr)>,
+}
+
+/// Why SIP cannot be listened to; one line.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {}:{address}: {}", .transport.token().to_ascii_lowercase(), explain(.error))]
+pub struct BindError {
+    transport: Transport,
+    address: SocketAddr,
+    error: std::io::Error,
+}
+
+fn explain(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "the port is in use; stop who has it or choose another with --sip".to_owned()
+        }
+        std::io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+impl Transports {
+    /// Binds every address and starts to receive; what comes goes to `inputs`.
+    pub async fn bind(
+        listen: &[(Transport, SocketAddr)],
+        inputs: &mpsc::Sender<Input>,
+        counters: &Arc<Counters>,
+    ) -> Result<Self, BindError> {
+        let mut udp = Vec::new();
+        let mut listening = Vec::new();
+        let tcp = tcp::Connections::new(inputs.clone(), Arc::clone(counters));
+        for &(transport, address) in listen {
+            let fail = |error| BindError {
+                transport,
+                address,
+                error,
+            };
+            let bound = match transport {
+                Transport::Udp => {
+                    let listener = udp::Listener::bind(address).map_err(fail)?;
+                    let bound = listener.address();
+                    listener.receive(inputs.clone(), Arc::clone(counters));
+                    udp.push(listener);
+                    bound
+                }
+                Transport::Tcp => tcp.listen(address).await.map_err(fail)?,
+            };
+            listening.push((transport, bound));
+        }
+        Ok(Self {
+            udp,
+            tcp,
+            listening,
+        })
+    }
+
+    /// What is listened to, with the ports the system chose.
+    #[must_use]
+    pub fn listening(&self) -> &[(Transport, SocketAddr)] {
+        &self.listening
+    }
+
+    /// Sends without waiting. What a full socket refuses is lost as a datagram may be; a stream that
+    /// does not keep up is closed.
+    pub fn send(&self, transmit: Transmit) {
+        match transmit.hop.transport {
+            Transport::Tcp => self.tcp.send(transmit),
+            Transport::Udp => {
+                if let Some(listener) = self.listener(&transmit.hop) {
+                    listener.send(&transmit);
+                }
+            }
+        }
+    }
+
+    fn listener(&self, hop: &Hop) -> Option<&udp::Listener> {
+        let exact = self
+            .udp
+            .iter()
+            .find(|listener| listener.address() == hop.local);
+        exact.or_else(|| {
+            self.udp.iter().find(|listener| {
+                let address = listener.address();
+                address.port() == hop.local.port() && address.is_ipv4() == hop.local.is_ipv4()
+            })
+        })
+    }
+}
+
+/// What the sockets counted; read for the log.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Datagrams that found the queue to the switch full.
+    pub dropped_datagrams: AtomicU64,
+    /// Connections refused because there were too many, or closed for what they sent.
+    pub refused_connections: AtomicU64,
+}
+
+impl Counters {
+    fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The address a peer is reached from, for sockets bound to all of them.
+#[derive(Debug, Default)]
+struct LocalAddresses(HashMap<IpAddr, IpAddr>);
+
+/// Peers remembered at once; a flood of forged sources makes the memory start anew, not grow.
+const PEERS: usize = 4096;
+
+impl LocalAddresses {
+    /// `bound`, with a wildcard replaced by the address that the system would use towards `peer`.
+    fn towards(&mut self, peer: IpAddr, bound: SocketAddr) -> SocketAddr {
+        if !bound.ip().is_unspecified() {
+            return bound;
+        }
+        if let Some(local) = self.0.get(&peer) {
+            return SocketAddr::new(*local, bound.port());
+        }
+        let local = Self::ask(peer, bound).unwrap_or(bound.ip());
+        if self.0.len() == PEERS {
+            self.0.clear();
+        }
+        self.0.insert(peer, local);
+        SocketAddr::new(local, bound.port())
+    }
+
+    /// Connecting a datagram socket sends nothing and makes the system choose the address.
+    fn ask(peer: IpAddr, bound: SocketAddr) -> Option<IpAddr> {
+        let probe = std::net::UdpSocket::bind(SocketAddr::new(bound.ip(), 0)).ok()?;
+        probe.connect(SocketAddr::new(peer, 9)).ok()?;
+        Some(probe.local_addr().ok()?.ip())
+    }
+}
