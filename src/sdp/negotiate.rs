@@ -50,6 +50,12 @@ pub enum NegotiateError {
         /// The encoding names, or the payload type where a name is missing.
         offered: Vec<String>,
     },
+    /// The peer wants its media on the other IP version than its signalling; answer 488.
+    #[error("media by the other IP version: {address} is offered")]
+    AddressFamily {
+        /// Where the peer listens.
+        address: IpAddr,
+    },
 }
 
 /// What we speak, best first; an answer keeps the order of the offer.
@@ -67,7 +73,7 @@ pub fn answer(offer: &SessionDescription, local: &LocalEnd) -> Result<Answer, Ne
     let chosen = audio_stream(offer)?;
     let stream = &offer.media[chosen];
     let agreed = Agreed::find(offer, stream)?;
-    let config = agreed.config(offer, stream, local);
+    let config = agreed.config(offer, stream, local)?;
     let media = offer
         .media
         .iter()
@@ -145,7 +151,7 @@ pub fn accept(
     local: &LocalEnd,
 ) -> Result<SessionConfig, NegotiateError> {
     let stream = &answer.media[audio_stream(answer)?];
-    Ok(Agreed::find(answer, stream)?.config(answer, stream, local))
+    Agreed::find(answer, stream)?.config(answer, stream, local)
 }
 
 fn description(local: &LocalEnd) -> SessionDescription {
@@ -235,7 +241,7 @@ impl Agreed {
         description: &SessionDescription,
         stream: &MediaDescription,
         local: &LocalEnd,
-    ) -> SessionConfig {
+    ) -> Result<SessionConfig, NegotiateError> {
         let connection = stream
             .connection
             .as_ref()
@@ -244,6 +250,9 @@ impl Agreed {
             Some(Connection::Address(address)) => (*address, address.is_unspecified()),
             Some(Connection::Unresolved) | None => (local.peer, false),
         };
+        if !is_held && address.is_ipv4() != local.address.is_ipv4() {
+            return Err(NegotiateError::AddressFamily { address });
+        }
         let mut direction = mirrored(description, stream);
         if is_held {
             direction = match direction {
@@ -251,7 +260,7 @@ impl Agreed {
                 Direction::SendOnly | Direction::Inactive => Direction::Inactive,
             };
         }
-        SessionConfig {
+        Ok(SessionConfig {
             remote: SocketAddr::new(address, stream.port),
             remote_rtcp: rtcp_address(stream, address),
             rtcp_mux: stream.attributes.first("rtcp-mux").is_some(),
@@ -261,7 +270,7 @@ impl Agreed {
             direction,
             ptime: packet_time(stream),
             cname: local.cname.clone(),
-        }
+        })
     }
 
     fn describe(

@@ -185,3 +185,13 @@ fn a_host_name_stands_for_the_address_of_the_signalling() {
     assert_eq!(config.remote, "203.0.113.9:4000".parse().unwrap());
     assert_eq!(config.direction, Direction::SendRecv);
 }
+
+#[test]
+fn media_by_the_other_ip_version_is_not_agreed_to() {
+    let offer = read("m=audio 4000 RTP/AVP 0\r\nc=IN IP6 2001:db8::9\r\n");
+    let address = "2001:db8::9".parse().unwrap();
+    assert_eq!(
+        answer(&offer, &local()),
+        Err(NegotiateError::AddressFamily { address })
+    );
+}
