@@ -121,6 +121,28 @@ impl Epoch {
     }
 }
 
+/// Lets one through in a second and counts the others: for what a flood must not write to the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seldom {
+    next: Option<Instant>,
+    held: u64,
+}
+
+impl Seldom {
+    const INTERVAL: Duration = Duration::from_secs(1);
+
+    /// `Some` when this one may pass: how many were held back since the last one that did.
+    #[must_use]
+    pub fn pass(&mut self, now: Instant) -> Option<u64> {
+        if self.next.is_some_and(|next| now < next) {
+            self.held += 1;
+            return None;
+        }
+        self.next = Some(now + Self::INTERVAL);
+        Some(std::mem::take(&mut self.held))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +172,16 @@ mod tests {
         queue.set(2, None);
         assert_eq!(queue.poll(start + Duration::from_secs(4)), None);
         assert_eq!(queue.poll(start + Duration::from_secs(5)), Some(1));
+    }
+
+    #[test]
+    fn one_in_a_second_passes_and_tells_how_many_did_not() {
+        let start = crate::sim::start();
+        let mut seldom = Seldom::default();
+        let passed: Vec<Option<u64>> = [0, 10, 999, 1000, 1001]
+            .map(|millis| seldom.pass(start + Duration::from_millis(millis)))
+            .into();
+        assert_eq!(passed, [Some(0), None, None, Some(2), None]);
     }
 
     #[test]

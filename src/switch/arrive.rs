@@ -200,7 +200,9 @@ impl Switch {
         session: SessionId,
         why: &MediaError,
     ) {
-        tracing::warn!(?session, %why, "call refused with 503");
+        if let Some(others) = self.refusals.pass(now) {
+            tracing::warn!(%why, others, "call refused with 503");
+        }
         self.send_away(now, session);
     }
 

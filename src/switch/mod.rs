@@ -30,7 +30,7 @@ use crate::sip::{DialogId, EndCause, Endpoint, Event as SipEvent};
 use crate::status::HangupReason;
 use crate::store::access::Access;
 use crate::store::flows::FlowTable;
-use crate::time::{DeadlineQueue, Epoch};
+use crate::time::{DeadlineQueue, Epoch, Seldom};
 
 mod arrive;
 mod io;
@@ -80,6 +80,8 @@ pub struct Switch {
     issued: u64,
     stopping: Option<Instant>,
     is_overloaded: bool,
+    refusals: Seldom,
+    bars: Seldom,
 }
 
 /// A call, and what the switch knows of it.
@@ -158,6 +160,8 @@ impl Switch {
             issued: 0,
             stopping: None,
             is_overloaded: false,
+            refusals: Seldom::default(),
+            bars: Seldom::default(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Switch;
-use crate::sip::auth::{Verdict, claimed_user};
+use crate::sip::auth::Verdict;
 use crate::sip::message::{HeaderName, Method, Request, Response, Status};
 use crate::sip::{ALLOW, Hop, RequestId, SUPPORTED};
 
@@ -49,7 +49,9 @@ impl Switch {
                 Some(response)
             }
             Verdict::Barred => {
-                tracing::warn!(remote = %hop.remote, user = claimed_user(request), "register barred after failures");
+                if let Some(others) = self.bars.pass(now) {
+                    tracing::warn!(remote = %hop.remote, others, "barred after failed registrations");
+                }
                 None
             }
         }
