@@ -36,7 +36,7 @@ impl Switch {
             .check(now, request, source, |user| access.password(user))
         {
             Verdict::Accepted { username } => {
-                tracing::debug!(extension = %username, remote = %hop.remote, "register");
+                tracing::trace!(extension = %username, remote = %hop.remote, "register");
                 Some(self.registrar.handle_register(now, &username, request, hop))
             }
             Verdict::Challenge(challenges) => {
