@@ -13,26 +13,31 @@
 //! from the start or from what ended a wait to the next wait. An answer that only says that something
 //! has begun (the call is answered, a recording runs, a flow was found) carries the same execution on.
 //!
-//! What goes wrong in a control action (branch, goto, condition, fetch_flow) ends the activeflow; what
-//! goes wrong in any other is logged, and the cursor goes on.
+//! While a call waits in a queue the executions of its wait flow are not counted: that is to be repeated.
+//!
+//! What goes wrong in a control action (branch, goto, condition), in a fetch, or before a connection, an
+//! assistant or a queue could be reached ends the activeflow; what goes wrong in any other is logged, and
+//! the cursor goes on.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Instant;
 
 use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::action::{Action, ActionId, Flow, Needs, Severity, is_digit};
-use super::command::{FlowCommand, FlowCommandId, FlowEvent, FlowOutcome, Recording};
+use super::command::{FlowCommand, FlowCommandId};
 use super::cursor::{Arrival, Cursor};
 use super::end::{FlowEnd, FlowFailure, Limit, Limits, OnComplete};
-use super::perform::{Step, Wait};
-use super::reference::{Reference, ReferenceType, recording_pairs};
-use super::variable::{ACTIVEFLOW, CALL_STATUS, DIGITS, Variables};
-use crate::ids::ActiveflowId;
+use super::event::FlowEvent;
+use super::perform::{Detection, Step, Wait};
+use super::reference::{Reference, ReferenceType};
+use super::variable::{ACTIVEFLOW, CALL_STATUS, Variables};
+use crate::ids::{ActiveflowId, Rng};
 use crate::status::CallStatus;
 use crate::time::Epoch;
+
+mod news;
 
 /// One step that was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +54,7 @@ pub struct ExecutedAction {
 #[derive(Debug)]
 pub struct Activeflow {
     id: ActiveflowId,
+    pub(super) rng: Rng,
     pub(super) reference: Reference,
     parent: Option<ActiveflowId>,
     flow_id: String,
@@ -60,7 +66,14 @@ pub struct Activeflow {
     pub(super) variables: Variables,
     pub(super) call_status: CallStatus,
     pub(super) is_recording: bool,
+    /// The queues whose stacks the cursor is in.
+    queues: Vec<FlowCommandId>,
+    pub(super) detection: Option<Detection>,
+    /// The talk with an assistant that goes on.
+    ai_talk: Option<FlowCommandId>,
     state: State,
+    /// Executions begun, the uncounted ones too.
+    pub(super) turn: u64,
     executions: u32,
     steps: u32,
     issued: u64,
@@ -83,7 +96,8 @@ impl Activeflow {
 
     /// A run of `flow` with `variables` to begin with (those of the call: see
     /// [`CallVariables`](super::CallVariables)). A call is taken to be ringing until a
-    /// [`FlowEvent::CallStatus`] says otherwise; it may come before the start.
+    /// [`FlowEvent::CallStatus`] says otherwise; it may come before the start. `rng` makes the ids of
+    /// actions that bear none.
     #[must_use]
     pub fn new(
         id: ActiveflowId,
@@ -92,9 +106,11 @@ impl Activeflow {
         variables: Vec<(String, String)>,
         epoch: Epoch,
         limits: Limits,
+        rng: Rng,
     ) -> Self {
         let mut activeflow = Self {
             id,
+            rng,
             reference,
             parent: None,
             flow_id: flow.id.clone(),
@@ -106,7 +122,11 @@ impl Activeflow {
             variables: Variables::default(),
             call_status: CallStatus::Ringing,
             is_recording: false,
+            queues: Vec::new(),
+            detection: None,
+            ai_talk: None,
             state: State::Created,
+            turn: 0,
             executions: 0,
             steps: 0,
             issued: 0,
@@ -131,8 +151,17 @@ impl Activeflow {
         on_complete: OnComplete,
         epoch: Epoch,
         limits: Limits,
+        rng: Rng,
     ) -> Self {
-        let mut activeflow = Self::new(id, flow, reference, on_complete.variables, epoch, limits);
+        let mut activeflow = Self::new(
+            id,
+            flow,
+            reference,
+            on_complete.variables,
+            epoch,
+            limits,
+            rng,
+        );
         activeflow.parent = Some(on_complete.parent);
         activeflow.complete_count = on_complete.complete_count;
         activeflow
@@ -160,7 +189,7 @@ impl Activeflow {
             self.set_variable(CALL_STATUS, self.call_status.as_str());
         }
         debug!(activeflow = %self.id, flow = %self.flow_id, "flow started");
-        self.execute(now);
+        self.execute(now, Step::Next);
     }
 
     /// Takes news. After the end nothing is taken.
@@ -174,8 +203,23 @@ impl Activeflow {
             FlowEvent::Digit { .. } => {}
             FlowEvent::CallStatus { status } => self.set_call_status(status),
             FlowEvent::Fetched { command, flow } => self.handle_fetched(now, command, flow),
+            FlowEvent::FetchedActions { command, body } => {
+                self.handle_fetched_actions(now, command, body);
+            }
             FlowEvent::RecordingStarted { recording } => self.handle_recording(now, &recording),
             FlowEvent::RecordingEnded => self.is_recording = false,
+            FlowEvent::MachineDetected { command, result } => {
+                self.handle_detected(now, command, result);
+            }
+            FlowEvent::Dialed { command, calls } => self.handle_dialed(command, &calls),
+            FlowEvent::ConferenceFound {
+                command,
+                confbridge_id,
+                pre_flow_id,
+            } => self.handle_conference(now, command, &confbridge_id, pre_flow_id.as_deref()),
+            FlowEvent::Queued { command, place } => self.handle_queued(now, command, &place),
+            FlowEvent::QueueServed { command } => self.handle_served(now, command),
+            FlowEvent::Resume { current_action } => self.handle_resume(now, current_action),
             FlowEvent::CallEnded => {
                 self.set_call_status(CallStatus::Hangup);
                 if self.reference.kind == ReferenceType::Call {
@@ -183,13 +227,17 @@ impl Activeflow {
                 }
             }
             FlowEvent::Stop => self.end(FlowEnd::Stopped),
+            told @ (FlowEvent::TranscribeStarted { .. }
+            | FlowEvent::Transcribed { .. }
+            | FlowEvent::AiTalkStarted { .. }
+            | FlowEvent::SummaryMade { .. }) => self.handle_told(now, told),
         }
     }
 
     /// Lets time pass; early or twice is harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.poll_timeout().is_some_and(|until| until <= now) {
-            self.execute(now);
+            self.execute(now, Step::Next);
         }
     }
 
@@ -243,20 +291,29 @@ impl Activeflow {
         self.executed.iter()
     }
 
+    /// Whether it stands at a `block` and can be [resumed](FlowEvent::Resume).
+    #[must_use]
+    pub const fn is_blocked(&self) -> bool {
+        matches!(self.state, State::Waiting(Wait::Block))
+    }
+
     /// Whether it is over.
     #[must_use]
     pub const fn is_ended(&self) -> bool {
         matches!(self.state, State::Ended)
     }
 
-    /// Begins a new execution.
-    fn execute(&mut self, now: Instant) {
-        self.executions += 1;
+    /// Begins a new execution by `step`; one that only passes the time in a queue is not counted.
+    fn execute(&mut self, now: Instant, step: Step) {
+        self.turn += 1;
         self.steps = 0;
+        if !self.cursor.waits_in_queue() {
+            self.executions += 1;
+        }
         if self.executions > self.limits.executions {
             self.fail_at(Limit::Executions(self.limits.executions));
         } else {
-            self.go_on(now, Step::Next);
+            self.go_on(now, step);
         }
     }
 
@@ -276,6 +333,7 @@ impl Activeflow {
             let (Arrival::Action, Some((actions, at))) = (arrival, self.cursor.current()) else {
                 return self.end(FlowEnd::Finished);
             };
+            self.leave_queues();
             self.steps += 1;
             if self.steps > self.limits.steps {
                 return self.fail_at(Limit::Steps(self.limits.steps));
@@ -296,6 +354,7 @@ impl Activeflow {
             Needs::Nothing => true,
             Needs::Call => is_call,
             Needs::LiveCall => is_call && self.call_status != CallStatus::Hangup,
+            Needs::NoCall => !is_call && self.reference.kind != ReferenceType::None,
         };
         if !fits {
             debug!(activeflow = %self.id, action = %action.id, kind = action.kind.name(), "passed over");
@@ -311,95 +370,6 @@ impl Activeflow {
                 Ok(Step::Next)
             }
             (taken, _) => taken,
-        }
-    }
-
-    fn handle_finished(&mut self, now: Instant, finished: FlowCommandId, outcome: FlowOutcome) {
-        let State::Waiting(wait) = &mut self.state else {
-            return;
-        };
-        let has_failed = matches!(outcome, FlowOutcome::Failed { .. });
-        match wait {
-            Wait::Command { command, .. } if *command == finished => self.execute(now),
-            Wait::Begin { command } | Wait::Recording { command } if *command == finished => {
-                self.go_on(now, Step::Next);
-            }
-            Wait::Answer { command, then } if *command == finished => {
-                let then = then.take().filter(|_| !has_failed);
-                if !has_failed
-                    && matches!(self.call_status, CallStatus::Dialing | CallStatus::Ringing)
-                {
-                    self.set_call_status(CallStatus::Progressing);
-                }
-                let step = then.map_or(Step::Next, |speech| self.speak(*speech));
-                self.go_on(now, step);
-            }
-            Wait::Flow { command, flow_id } if *command == finished => {
-                let why = FlowFailure::NoFlow {
-                    flow_id: std::mem::take(flow_id),
-                };
-                self.end(FlowEnd::Failed { why });
-            }
-            _ => return,
-        }
-        if let FlowOutcome::Failed { why } = outcome {
-            debug!(activeflow = %self.id, why, "command failed");
-        }
-    }
-
-    /// Inside `digits_receive` a digit is added, anywhere else it replaces what was there.
-    fn handle_digit(&mut self, now: Instant, digit: char) {
-        if let State::Waiting(Wait::Digits { until, gap, wanted }) = &mut self.state {
-            *until = now + *gap;
-            let mut digits = self.variables.value(DIGITS).unwrap_or_default().to_owned();
-            digits.push(digit);
-            let is_complete = wanted.are_in(&digits);
-            self.set_variable(DIGITS, &digits);
-            if is_complete {
-                self.execute(now);
-            }
-            return;
-        }
-        self.set_variable(DIGITS, digit.encode_utf8(&mut [0; 4]));
-        if let State::Waiting(Wait::Command {
-            command,
-            stop_on_digit: true,
-        }) = self.state
-        {
-            self.commands.push_back(FlowCommand::Cancel { command });
-            self.execute(now);
-        }
-    }
-
-    fn handle_fetched(&mut self, now: Instant, fetched: FlowCommandId, flow: Option<Arc<Flow>>) {
-        let State::Waiting(Wait::Flow { command, flow_id }) = &mut self.state else {
-            return;
-        };
-        if *command != fetched {
-            return;
-        }
-        let Some(flow) = flow else {
-            let why = FlowFailure::NoFlow {
-                flow_id: std::mem::take(flow_id),
-            };
-            return self.end(FlowEnd::Failed { why });
-        };
-        if self.cursor.depth() > self.limits.stacks {
-            return self.fail_at(Limit::Stacks(self.limits.stacks));
-        }
-        if !flow.actions.is_empty() {
-            self.cursor.push(flow.actions.clone());
-        }
-        self.go_on(now, Step::Next);
-    }
-
-    fn handle_recording(&mut self, now: Instant, recording: &Recording) {
-        self.is_recording = true;
-        for (name, value) in recording_pairs(recording, self.reference.id) {
-            self.set_variable(&name, &value);
-        }
-        if matches!(self.state, State::Waiting(Wait::Recording { .. })) {
-            self.go_on(now, Step::Next);
         }
     }
 

@@ -1,15 +1,19 @@
-//! What a flow asks of the world, and what the world tells it.
+//! What a flow asks of the world.
 //!
 //! A flow knows no call, no socket and no clock: it gives a [`FlowCommand`] and moves on a
 //! [`FlowEvent`]. Its owner turns one into verbs of a call and makes the other from what happened.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::Flow;
 use super::end::{FlowEnd, OnComplete};
-use crate::ids::RecordingId;
-use crate::status::{CallStatus, HangupReason};
+#[cfg(doc)]
+use super::event::{FlowEvent, FlowOutcome};
+use super::outward::{
+    AiSummary, AiTalk, Dial, Direction, Email, ExternalMedia, NewCalls, TranscribeOptions,
+};
+use super::reference::Address;
+use crate::ids::CallId;
+use crate::status::HangupReason;
 
 /// One command of one activeflow that is answered later; never used twice in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,9 +22,13 @@ pub struct FlowCommandId(pub u64);
 /// An order of a flow to its owner.
 ///
 /// Each one with a `command` is answered by exactly one [`FlowEvent::Finished`] that names it
-/// ([`FetchFlow`](Self::FetchFlow): by [`FlowEvent::Fetched`]), also when it cannot be done. The cursor
-/// waits for that answer unless a variant says otherwise; an answer nobody waits for moves nothing.
-#[derive(Clone, Debug, PartialEq)]
+/// or by the event that its variant names in its place, also when it cannot be done. The cursor waits
+/// for that answer unless a variant says otherwise; an answer nobody waits for moves nothing.
+///
+/// What [failed](FlowOutcome::Failed) is passed by, but for `Fetch`, `FetchFlow`, `AiTalk`, `AiTask`,
+/// `Connect`, `Call`, `JoinConference` and `JoinQueue`: there it ends the activeflow, so it is said only
+/// when the thing could not be begun at all.
+#[derive(Clone, Debug)]
 pub enum FlowCommand {
     /// Answer the call; finished when that is done, at once on an answered call.
     Answer {
@@ -103,6 +111,171 @@ pub enum FlowCommand {
         /// What the call shall say of its end.
         reason: HangupReason,
     },
+    /// As [`Hangup`](Self::Hangup), with the cause of another call if that is over, else the normal one.
+    HangupRelay {
+        /// The other call.
+        reference: CallId,
+    },
+    /// Silence the call, until somebody outside lifts it.
+    Mute {
+        /// To be finished when it is silent.
+        command: FlowCommandId,
+        /// Which way.
+        direction: Direction,
+    },
+    /// Find out who has answered; answered by [`FlowEvent::MachineDetected`], or `Finished` (failed) when
+    /// that cannot be done.
+    DetectMachine {
+        /// To be named in the answer.
+        command: FlowCommandId,
+        /// Whether the cursor waits.
+        wait: bool,
+    },
+    /// Get steps from a web server; answered by [`FlowEvent::FetchedActions`].
+    Fetch {
+        /// To be named in the answer.
+        command: FlowCommandId,
+        /// Where from; its inserted parts are percent-encoded.
+        url: String,
+        /// In capitals.
+        method: String,
+        /// JSON (`application/json; charset=utf-8`).
+        body: String,
+    },
+    /// Send a web request. The cursor waits only for one with `wait`.
+    Webhook {
+        /// To be finished when it is delivered or given up.
+        command: FlowCommandId,
+        /// Whether the cursor waits.
+        wait: bool,
+        /// Where to; its inserted parts are percent-encoded.
+        uri: String,
+        /// In capitals.
+        method: String,
+        /// Media type of the body, without control characters; may be empty.
+        content_type: String,
+        /// The body.
+        body: String,
+    },
+    /// Send an e-mail. The cursor does not wait.
+    Email {
+        /// To be finished when the mail server has it, or never will.
+        command: FlowCommandId,
+        /// What.
+        email: Email,
+    },
+    /// Send a text message. The cursor does not wait.
+    SendMessage {
+        /// To be finished when it is sent, or cannot be.
+        command: FlowCommandId,
+        /// From whom.
+        source: Address,
+        /// To whom; at least one.
+        destinations: Vec<Address>,
+        /// What.
+        text: String,
+    },
+    /// Say something in a conversation. The cursor waits only with `wait`.
+    SendConversation {
+        /// To be finished when it is sent, or cannot be.
+        command: FlowCommandId,
+        /// Which conversation.
+        conversation_id: String,
+        /// What.
+        text: String,
+        /// Whether the cursor waits.
+        wait: bool,
+    },
+    /// Write down what is said in the call. The cursor moves on with the first of
+    /// [`FlowEvent::TranscribeStarted`] and the command's `Finished`.
+    StartTranscribe {
+        /// To be finished when it runs, or cannot.
+        command: FlowCommandId,
+        /// What and how.
+        options: TranscribeOptions,
+    },
+    /// Stop writing down, if it is done.
+    StopTranscribe {
+        /// To be finished.
+        command: FlowCommandId,
+    },
+    /// Write down what the recordings of the call hold. The cursor does not wait.
+    TranscribeRecordings {
+        /// To be finished when it is done, or cannot be.
+        command: FlowCommandId,
+        /// What and how.
+        options: TranscribeOptions,
+    },
+    /// Let an assistant talk with the caller, or answer in the conversation.
+    AiTalk {
+        /// To be finished when the talk is over.
+        command: FlowCommandId,
+        /// With whom and how.
+        talk: AiTalk,
+    },
+    /// Give the conversation to an assistant.
+    AiTask {
+        /// To be finished when the task is over.
+        command: FlowCommandId,
+        /// To whom; `language`, `gender` and `duration` mean nothing here.
+        talk: AiTalk,
+    },
+    /// Have something summed up. The cursor does not wait; what comes of it is told by
+    /// [`FlowEvent::SummaryMade`].
+    Summarize {
+        /// To be finished when it is done, or cannot be.
+        command: FlowCommandId,
+        /// What.
+        summary: AiSummary,
+    },
+    /// Call others, all at once, and join the first who answers with this call.
+    Connect {
+        /// To be finished when they have parted, or when nobody will answer; failed only when no call
+        /// at all could be made.
+        command: FlowCommandId,
+        /// Whom and how.
+        dial: Dial,
+    },
+    /// Make calls that run a flow of their own.
+    Call {
+        /// To be finished when they are on their way; failed only when there is none.
+        command: FlowCommandId,
+        /// Whom, and what they meet.
+        calls: NewCalls,
+    },
+    /// Find a conference; answered by [`FlowEvent::ConferenceFound`], or `Finished` (failed).
+    JoinConference {
+        /// To be named in the answer.
+        command: FlowCommandId,
+        /// Which.
+        conference_id: String,
+    },
+    /// Join a bridge.
+    JoinConfbridge {
+        /// To be finished when the call has left it.
+        command: FlowCommandId,
+        /// Which.
+        confbridge_id: String,
+    },
+    /// Wait in a queue: [`FlowEvent::Queued`] first, [`FlowEvent::QueueServed`] when an agent comes.
+    JoinQueue {
+        /// To be finished when the place in the queue is given up: served, timed out, removed.
+        command: FlowCommandId,
+        /// Which.
+        queue_id: String,
+    },
+    /// Send the sound of the call elsewhere, or take it from there.
+    StartExternalMedia {
+        /// To be finished when it runs, or cannot.
+        command: FlowCommandId,
+        /// Where and how.
+        media: ExternalMedia,
+    },
+    /// End all of that.
+    StopExternalMedia {
+        /// To be finished.
+        command: FlowCommandId,
+    },
     /// The activeflow is over: always the last command. Unless the call ended first, its owner hangs
     /// it up (reason normal) and ends whatever this flow started and still runs.
     Ended {
@@ -111,76 +284,6 @@ pub enum FlowCommand {
         /// The flow to start next, never after a failure.
         on_complete: Option<OnComplete>,
     },
-}
-
-/// News for a flow.
-#[derive(Clone, Debug)]
-pub enum FlowEvent {
-    /// A command has ended.
-    Finished {
-        /// Which.
-        command: FlowCommandId,
-        /// How.
-        outcome: FlowOutcome,
-    },
-    /// The peer pressed a key: once per key, and before the `Finished` of what it interrupted.
-    Digit {
-        /// One of `0-9 A-D * #`; anything else is ignored.
-        digit: char,
-    },
-    /// The call has this status now; also told before the start when it is not ringing.
-    CallStatus {
-        /// The status.
-        status: CallStatus,
-    },
-    /// Answer to [`FlowCommand::FetchFlow`].
-    Fetched {
-        /// Which.
-        command: FlowCommandId,
-        /// The flow; `None` when there is none of that id, which ends the activeflow.
-        flow: Option<Arc<Flow>>,
-    },
-    /// A recording of the call runs, whoever asked for it.
-    RecordingStarted {
-        /// Its particulars.
-        recording: Recording,
-    },
-    /// The recording of the call is over, for whatever reason.
-    RecordingEnded,
-    /// The call is over.
-    CallEnded,
-    /// Somebody outside ends the activeflow.
-    Stop,
-}
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlowOutcome {
-    /// It ran to its end.
-    Done,
-    /// A digit ended it; the digit itself came as [`FlowEvent::Digit`].
-    Interrupted {
-        /// The digit.
-        digit: char,
-    },
-    /// It could not be done; the flow goes on.
-    Failed {
-        /// In words for the log.
-        why: &'static str,
-    },
-}
-
-/// A recording, as its variables tell it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recording {
-    /// Which.
-    pub id: RecordingId,
-    /// Stem of its files.
-    pub name: String,
-    /// Its files.
-    pub filenames: Vec<String>,
-    /// Their format.
-    pub format: RecordingFormat,
 }
 
 /// What to record and when to stop by itself.

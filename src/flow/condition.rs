@@ -107,9 +107,14 @@ impl Scalar for ValueType {
 }
 
 impl VariableCondition {
-    pub(super) fn is_true(&self, variables: &Variables) -> Result<bool, ResolveError> {
-        let operator = self.operator.resolve(variables)?;
-        let text = self.variable.fill(variables)?;
+    /// Options are filled in from `scope`; a bare name is one of `variables`.
+    pub(super) fn is_true(
+        &self,
+        scope: &Variables,
+        variables: &Variables,
+    ) -> Result<bool, ResolveError> {
+        let operator = self.operator.resolve(scope)?;
+        let text = self.variable.fill(scope)?;
         let left = if self.variable.as_str().contains("${") {
             &*text
         } else {
@@ -119,20 +124,20 @@ impl VariableCondition {
                 None => &text,
             }
         };
-        Ok(match self.value_type.resolve(variables)? {
+        Ok(match self.value_type.resolve(scope)? {
             ValueType::String => {
-                let right = self.value_string.fill(variables)?;
+                let right = self.value_string.fill(scope)?;
                 operator.holds(left.as_bytes().cmp(right.as_bytes()))
             }
             ValueType::Number => {
-                let right = self.value_number.resolve(variables)?;
+                let right = self.value_number.resolve(scope)?;
                 f64::from_text(left)
                     .and_then(|left| left.partial_cmp(&right))
                     .is_some_and(|order| operator.holds(order))
             }
             ValueType::Length => {
                 let left = i64::try_from(left.len()).unwrap_or(i64::MAX);
-                operator.holds(left.cmp(&self.value_length.resolve(variables)?))
+                operator.holds(left.cmp(&self.value_length.resolve(scope)?))
             }
             ValueType::Unknown => false,
         })

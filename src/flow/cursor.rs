@@ -14,6 +14,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::action::{Action, ActionId, Actions};
+use super::command::FlowCommandId;
+use super::variable::Variables;
 
 /// Stack and place in it.
 #[derive(Debug)]
@@ -30,6 +32,19 @@ struct Stack {
     /// Jumps made so far by the `goto` of each index. Lives as long as the stack does, so a loop that is
     /// over stays over.
     jumps: HashMap<usize, i64>,
+    queue: Option<QueueFrame>,
+}
+
+/// What makes a stack that of a queue.
+#[derive(Debug)]
+struct QueueFrame {
+    /// The order to wait in it.
+    command: FlowCommandId,
+    /// Where an agent is met.
+    bridge: ActionId,
+    is_served: bool,
+    /// The turn in which the wait flow was last begun.
+    begun_in: Option<u64>,
 }
 
 impl Stack {
@@ -38,6 +53,7 @@ impl Stack {
             actions,
             at: None,
             jumps: HashMap::new(),
+            queue: None,
         }
     }
 
@@ -111,6 +127,88 @@ impl Cursor {
         self.stacks.push(Stack::new(actions));
     }
 
+    /// Enters the stack of a queue, which [`serve`](Self::serve) and [`leave`](Self::leave) know by its
+    /// `command`; `bridge` is the action where an agent is met.
+    pub(super) fn push_queue(
+        &mut self,
+        actions: Arc<Actions>,
+        command: FlowCommandId,
+        bridge: ActionId,
+    ) {
+        self.stacks.push(Stack {
+            queue: Some(QueueFrame {
+                command,
+                bridge,
+                is_served: false,
+                begun_in: None,
+            }),
+            ..Stack::new(actions)
+        });
+    }
+
+    /// Jumps to where an agent is met, unless that has been done; `false` when this queue is left.
+    pub(super) fn serve(&mut self, command: FlowCommandId) -> bool {
+        let Some(depth) = self.depth_of(command) else {
+            return false;
+        };
+        let stack = &mut self.stacks[depth];
+        let Some(queue) = stack.queue.as_mut().filter(|queue| !queue.is_served) else {
+            return false;
+        };
+        let Some(at) = stack.actions.find(&queue.bridge) else {
+            return false;
+        };
+        queue.is_served = true;
+        stack.at = Some(at);
+        self.stacks.truncate(depth + 1);
+        true
+    }
+
+    /// Leaves the stack of a queue and all above it; `false` when it is left already.
+    pub(super) fn leave(&mut self, command: FlowCommandId) -> bool {
+        let depth = self.depth_of(command);
+        if let Some(depth) = depth {
+            self.stacks.truncate(depth);
+        }
+        depth.is_some()
+    }
+
+    /// Whether the cursor is in the stack of this queue, or in one above.
+    pub(super) fn holds(&self, command: FlowCommandId) -> bool {
+        self.depth_of(command).is_some()
+    }
+
+    /// Whether what runs is to pass the time until an agent comes.
+    pub(super) fn waits_in_queue(&self) -> bool {
+        let mut queues = self.stacks.iter().filter_map(|stack| stack.queue.as_ref());
+        queues.any(|queue| !queue.is_served)
+    }
+
+    /// The queue of the current stack when its wait flow, which is to begin now, has begun in this very
+    /// turn before: it waits for nothing.
+    pub(super) fn wait_flow_is_idle(&mut self, turn: u64) -> Option<FlowCommandId> {
+        let queue = self.stacks.last_mut()?.queue.as_mut()?;
+        let is_idle = queue.begun_in.replace(turn) == Some(turn);
+        is_idle.then_some(queue.command)
+    }
+
+    /// The queue whose stack is the current one.
+    pub(super) fn queue(&self) -> Option<FlowCommandId> {
+        Some(self.stacks.last()?.queue.as_ref()?.command)
+    }
+
+    fn depth_of(&self, command: FlowCommandId) -> Option<usize> {
+        self.stacks.iter().position(|stack| {
+            let queue = stack.queue.as_ref();
+            queue.is_some_and(|queue| queue.command == command)
+        })
+    }
+
+    /// The variables that the current actions are bound to, if they are.
+    pub(super) fn scope(&self) -> Option<&Arc<Variables>> {
+        self.stacks.last()?.actions.scope()
+    }
+
     /// Whether the `goto` the cursor stands on may jump once more; counts it if so.
     pub(super) fn count_jump(&mut self, loop_count: i64) -> bool {
         let Some(stack) = self.stacks.last_mut() else {
@@ -140,123 +238,4 @@ impl Cursor {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::flow::action::ActionKind;
-    use crate::flow::template::Scalar;
-
-    fn id(text: &str) -> ActionId {
-        Option::from_text(text).flatten().expect("an id")
-    }
-
-    /// `"A B>D C"`: three actions, the second with a `next_id`.
-    fn actions(text: &str) -> Arc<Actions> {
-        let actions = text
-            .split_whitespace()
-            .map(|word| {
-                let (name, next) = word
-                    .split_once('>')
-                    .map_or((word, None), |(n, x)| (n, Some(x)));
-                Action {
-                    id: id(name),
-                    next_id: next.map(id),
-                    kind: ActionKind::Empty,
-                }
-            })
-            .collect();
-        Arc::new(actions)
-    }
-
-    fn place(cursor: &Cursor) -> String {
-        cursor
-            .current()
-            .map_or_else(String::new, |(actions, at)| actions[at].id.to_string())
-    }
-
-    /// The ids met until the end, at most twelve.
-    fn walk(cursor: &mut Cursor) -> String {
-        let mut met = Vec::new();
-        while met.len() < 12 && cursor.advance() == Arrival::Action {
-            met.push(place(cursor));
-        }
-        met.join(" ")
-    }
-
-    #[test]
-    fn without_next_ids_the_order_is_that_of_the_array() {
-        assert_eq!(walk(&mut Cursor::new(actions("A B C"))), "A B C");
-        assert_eq!(walk(&mut Cursor::new(actions(""))), "");
-    }
-
-    #[test]
-    fn a_next_id_skips_and_one_that_stands_nowhere_finishes() {
-        assert_eq!(walk(&mut Cursor::new(actions("A>C B C"))), "A C");
-        assert_eq!(walk(&mut Cursor::new(actions("A>Z B C"))), "A");
-    }
-
-    #[test]
-    fn the_end_of_a_stack_returns_after_the_action_that_entered_it() {
-        let mut cursor = Cursor::new(actions("A B C"));
-        cursor.jump(&id("B"));
-        cursor.push(actions("x y z"));
-        assert_eq!(walk(&mut cursor), "x y z C");
-        assert_eq!(cursor.depth(), 1);
-    }
-
-    #[test]
-    fn the_next_id_of_the_entering_action_is_honoured_on_return() {
-        let mut cursor = Cursor::new(actions("A>C B C"));
-        cursor.jump(&id("A"));
-        cursor.push(actions("x"));
-        assert_eq!(walk(&mut cursor), "x C");
-    }
-
-    #[test]
-    fn targets_are_searched_from_the_top_downward_and_leave_what_lies_above() {
-        let mut cursor = Cursor::new(actions("A B C"));
-        cursor.jump(&id("A"));
-        cursor.push(actions("x B y"));
-        cursor.advance();
-        assert_eq!(cursor.jump(&id("B")), Some(Arrival::Action));
-        assert_eq!(cursor.depth(), 2, "the B of the top stack");
-        assert_eq!(cursor.jump(&id("C")), Some(Arrival::Action));
-        assert_eq!((cursor.depth(), place(&cursor)), (1, "C".to_owned()));
-        assert_eq!(cursor.jump(&id("x")), None, "never upward");
-    }
-
-    #[test]
-    fn a_next_id_may_leave_the_stack() {
-        let mut cursor = Cursor::new(actions("A B C"));
-        cursor.jump(&id("A"));
-        cursor.push(actions("x>C y"));
-        assert_eq!(walk(&mut cursor), "x C");
-    }
-
-    #[test]
-    fn reserved_ids_start_again_and_finish_unless_an_action_bears_them() {
-        let (start, finish) = (
-            ActionId::from(ActionId::START),
-            ActionId::from(ActionId::FINISH),
-        );
-        let mut cursor = Cursor::new(actions("A B"));
-        cursor.jump(&id("B"));
-        assert_eq!(cursor.jump(&start), Some(Arrival::Action));
-        assert_eq!(place(&cursor), "A");
-        assert_eq!(cursor.jump(&finish), Some(Arrival::Finish));
-        let mut cursor = Cursor::new(actions("A 00000000-0000-0000-0000-000000000001"));
-        cursor.jump(&start);
-        assert_eq!(place(&cursor), start.as_str());
-    }
-
-    #[test]
-    fn a_goto_jumps_exactly_so_often_and_is_never_armed_again() {
-        let mut cursor = Cursor::new(actions("A G"));
-        cursor.jump(&id("G"));
-        let jumps: Vec<bool> = (0..5).map(|_| cursor.count_jump(2)).collect();
-        assert_eq!(jumps, [true, true, false, false, false]);
-        assert!(!cursor.count_jump(0));
-        cursor.push(actions("H"));
-        cursor.advance();
-        assert!(cursor.count_jump(1), "another stack counts for itself");
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! How an activeflow ends: by itself, from outside, or because it cannot go on.
 
 use super::action::ActionId;
+use super::dialect::FlowErrors;
 use super::template::ResolveError;
 use crate::ids::ActiveflowId;
 
@@ -82,6 +83,22 @@ pub enum FlowFailure {
         /// Which.
         flow_id: String,
     },
+    /// What was fetched is no list of actions, or nothing came.
+    #[error("action {action}: nothing fetched: {why}")]
+    NotFetched {
+        /// Which action fetches.
+        action: ActionId,
+        /// Why.
+        why: FetchError,
+    },
+    /// Something without which the flow makes no sense could not be begun.
+    #[error("action {action}: {why}")]
+    NotDone {
+        /// Which action asked for it.
+        action: ActionId,
+        /// In words for the log.
+        why: &'static str,
+    },
     /// An option has no value that makes sense.
     #[error("action {action}: {why}")]
     BadOption {
@@ -90,6 +107,17 @@ pub enum FlowFailure {
         /// What is wrong with it.
         why: ResolveError,
     },
+}
+
+/// Why nothing was fetched.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// The server did not give it.
+    #[error("{0}")]
+    Refused(&'static str),
+    /// What it gave is no list of actions.
+    #[error(transparent)]
+    Malformed(FlowErrors),
 }
 
 /// The flow to run after an activeflow, and what it inherits.

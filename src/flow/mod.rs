@@ -23,26 +23,36 @@ mod command;
 mod condition;
 mod cursor;
 mod end;
+mod event;
+mod insert;
 mod json;
+mod outward;
 mod perform;
 mod reference;
+mod reference_data;
 mod template;
 
 pub use action::{
-    Action, ActionId, ActionKind, Actions, Branch, DigitString, DigitsHandle, DigitsReceive,
-    DigitsSend, Flow, RecordingStart, Talk, Target,
+    Action, ActionId, ActionKind, Actions, AddressTemplate, AiSummaryStart, AiTalkStart,
+    AiTaskStart, Amd, Attachment, Branch, CallStart, Connect, ConversationSend, DigitString,
+    DigitsHandle, DigitsReceive, DigitsSend, EmailSend, ExternalMediaStart, Fetch, Flow,
+    HttpMethod, MachineHandle, MessageSend, RecordingStart, Talk, Target, Transcribe, WebhookSend,
 };
 pub use activeflow::{Activeflow, ExecutedAction};
 pub use command::{
-    EndOfKey, FlowCommand, FlowCommandId, FlowEvent, FlowOutcome, Gender, Recording,
-    RecordingFormat, RecordingOptions,
+    EndOfKey, FlowCommand, FlowCommandId, Gender, RecordingFormat, RecordingOptions,
 };
 pub use condition::{
     CallDigitsCondition, CallStatusCondition, DatetimeCondition, Operator, ValueType,
     VariableCondition,
 };
-pub use end::{FlowEnd, FlowFailure, Limit, Limits, OnComplete};
+pub use end::{FetchError, FlowEnd, FlowFailure, Limit, Limits, OnComplete};
+pub use event::{FlowEvent, FlowOutcome, Recording};
 pub use json::SyntaxError;
-pub use reference::{Address, CallVariables, Reference, ReferenceType};
+pub use outward::{
+    AiSummary, AiTalk, Anonymous, Assistance, CallFlow, Dial, Direction, Email, ExternalMedia,
+    MachineResult, NewCalls, QueuePlace, TranscribeOptions,
+};
+pub use reference::{Address, CallVariables, MessageVariables, Reference, ReferenceType};
 pub use template::{Late, MAX_DURATION, Milliseconds, ResolveError, Seconds, Template};
 pub use variable::{VariableError, Variables};

@@ -2,8 +2,9 @@
 
 use uuid::Uuid;
 
-use super::command::Recording;
-use super::variable::{CALL_STATUS, DIGITS};
+use super::event::{FlowEvent, Recording};
+use super::outward::QueuePlace;
+use super::variable::{AICALL_STATUS, CALL_STATUS, DIGITS};
 use crate::ids::CallId;
 use crate::status::CallStatus;
 
@@ -31,6 +32,12 @@ pub enum ReferenceType {
     Recording,
     /// The end of a transcription.
     Transcribe,
+    /// An assistant.
+    Ai,
+    /// A campaign.
+    Campaign,
+    /// A chat on a web page.
+    Webchat,
 }
 
 impl ReferenceType {
@@ -44,6 +51,9 @@ impl ReferenceType {
             Self::Conversation => "conversation",
             Self::Recording => "recording",
             Self::Transcribe => "transcribe",
+            Self::Ai => "ai",
+            Self::Campaign => "campaign",
+            Self::Webchat => "webchat",
         }
     }
 }
@@ -104,19 +114,69 @@ impl CallVariables {
                 self.destination.target.as_str(),
             ),
         ];
-        for (end, address) in [("source", &self.source), ("destination", &self.destination)] {
-            for (field, value) in [
-                ("type", &address.kind),
-                ("target", &address.target),
-                ("target_name", &address.target_name),
-                ("name", &address.name),
-                ("detail", &address.detail),
-            ] {
-                pairs.push(pair(&format!("voipbin.call.{end}.{field}"), value.as_str()));
-            }
-        }
+        pairs.extend(address_pairs("voipbin.call.source", &self.source));
+        pairs.extend(address_pairs("voipbin.call.destination", &self.destination));
         pairs
     }
+}
+
+/// What a message tells the flow that it starts. Its [`Reference`] is the conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageVariables {
+    /// The conversation.
+    pub conversation: Uuid,
+    /// Who owns it; nil for nobody.
+    pub owner: Uuid,
+    /// The message.
+    pub id: Uuid,
+    /// What it says.
+    pub text: String,
+    /// Our end of the conversation.
+    pub own: Address,
+    /// The other end.
+    pub peer: Address,
+    /// Whether it came in, or was sent by us.
+    pub is_incoming: bool,
+}
+
+impl MessageVariables {
+    /// The `voipbin.conversation.*`, `voipbin.conversation_message.*` and `voipbin.message.*` variables.
+    #[must_use]
+    pub fn to_pairs(&self) -> Vec<(String, String)> {
+        let (direction, source, destination) = if self.is_incoming {
+            ("incoming", &self.peer, &self.own)
+        } else {
+            ("outgoing", &self.own, &self.peer)
+        };
+        let mut pairs = vec![
+            pair("voipbin.conversation.id", self.conversation.to_string()),
+            pair("voipbin.conversation.owner_id", self.owner.to_string()),
+            pair("voipbin.conversation_message.id", self.id.to_string()),
+            pair("voipbin.conversation_message.text", self.text.as_str()),
+            pair("voipbin.conversation_message.direction", direction),
+            pair("voipbin.message.id", self.id.to_string()),
+            pair("voipbin.message.text", self.text.as_str()),
+            pair("voipbin.message.source.number", source.target.as_str()),
+            pair(
+                "voipbin.message.destination.number",
+                destination.target.as_str(),
+            ),
+        ];
+        pairs.extend(address_pairs("voipbin.conversation.self", &self.own));
+        pairs.extend(address_pairs("voipbin.conversation.peer", &self.peer));
+        pairs
+    }
+}
+
+fn address_pairs(of: &str, address: &Address) -> [(String, String); 5] {
+    [
+        ("type", &address.kind),
+        ("target", &address.target),
+        ("target_name", &address.target_name),
+        ("name", &address.name),
+        ("detail", &address.detail),
+    ]
+    .map(|(field, value)| pair(&format!("{of}.{field}"), value.as_str()))
 }
 
 /// The `voipbin.recording.*` variables of a recording of `call`.
@@ -129,6 +189,66 @@ pub(super) fn recording_pairs(recording: &Recording, call: Uuid) -> Vec<(String,
         pair("voipbin.recording.recording_name", recording.name.as_str()),
         pair("voipbin.recording.filenames", recording.filenames.join(",")),
     ]
+}
+
+/// The `voipbin.queue.*` and `voipbin.queuecall.*` variables; times in milliseconds.
+pub(super) fn queue_pairs(place: &QueuePlace) -> Vec<(String, String)> {
+    vec![
+        pair("voipbin.queue.id", place.queue_id.to_string()),
+        pair("voipbin.queue.name", place.name.as_str()),
+        pair("voipbin.queue.detail", place.detail.as_str()),
+        pair("voipbin.queuecall.id", place.id.to_string()),
+        pair(
+            "voipbin.queuecall.timeout_wait",
+            place.timeout_wait.as_millis().to_string(),
+        ),
+        pair(
+            "voipbin.queuecall.timeout_service",
+            place.timeout_service.as_millis().to_string(),
+        ),
+    ]
+}
+
+/// The variables of news that sets nothing else.
+pub(super) fn told_pairs(event: FlowEvent) -> Vec<(String, String)> {
+    match event {
+        FlowEvent::TranscribeStarted {
+            id,
+            language,
+            direction,
+        } => vec![
+            pair("voipbin.transcribe.id", id.to_string()),
+            pair("voipbin.transcribe.language", language),
+            pair("voipbin.transcribe.direction", direction.as_str()),
+        ],
+        FlowEvent::Transcribed { text } => vec![pair("voipbin.transcribe.text", text)],
+        FlowEvent::AiTalkStarted {
+            id,
+            assistant,
+            model,
+            language,
+        } => vec![
+            pair("voipbin.aicall.id", id.to_string()),
+            pair("voipbin.aicall.ai_id", assistant),
+            pair("voipbin.aicall.ai_engine_model", model),
+            pair("voipbin.aicall.confbridge_id", Uuid::nil().to_string()),
+            pair("voipbin.aicall.stt_language", language),
+            pair("voipbin.aicall.pipecatcall_id", Uuid::nil().to_string()),
+            pair(AICALL_STATUS, "progressing"),
+        ],
+        FlowEvent::SummaryMade {
+            id,
+            summary,
+            content,
+        } => vec![
+            pair("voipbin.ai_summary.id", id.to_string()),
+            pair("voipbin.ai_summary.reference_type", summary.reference_type),
+            pair("voipbin.ai_summary.reference_id", summary.reference_id),
+            pair("voipbin.ai_summary.language", summary.language),
+            pair("voipbin.ai_summary.content", content),
+        ],
+        _ => Vec::new(),
+    }
 }
 
 fn pair(name: &str, value: impl Into<String>) -> (String, String) {

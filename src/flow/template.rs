@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::insert::{self, Grammar};
 use super::variable::{VariableError, Variables, has_placeholder};
 
 /// A text that may hold `${name}`; filled in each time its action runs.
@@ -30,6 +31,15 @@ impl Template {
 
     pub(super) fn fill(&self, variables: &Variables) -> Result<Cow<'_, str>, VariableError> {
         variables.substitute(&self.0)
+    }
+
+    /// The same, where the text has a grammar that no value may break.
+    pub(super) fn fill_as(
+        &self,
+        grammar: Grammar,
+        variables: &Variables,
+    ) -> Result<Cow<'_, str>, ResolveError> {
+        insert::fill(grammar, &self.0, variables)
     }
 }
 

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::reference_data::{REFERENCE_DATA, reference_data};
+
 /// Largest value of one variable, in bytes.
 pub const MAX_VALUE: usize = 32 * 1024;
 /// Largest sum of all names and values of an activeflow, in bytes.
@@ -22,6 +24,12 @@ pub const MAX_SUBSTITUTED: usize = 256 * 1024;
 pub(super) const DIGITS: &str = "voipbin.call.digits";
 /// Status of the call, as it is now.
 pub(super) const CALL_STATUS: &str = "voipbin.call.status";
+/// Who has answered, as far as it is known.
+pub(super) const AMD_RESULT: &str = "voipbin.amd.result";
+/// Where a talk with an assistant stands.
+pub(super) const AICALL_STATUS: &str = "voipbin.aicall.status";
+/// Names that only a call that waits in a queue has.
+pub(super) const QUEUE: [&str; 2] = ["voipbin.queue.", "voipbin.queuecall."];
 /// Names the engine owns and rewrites in each activeflow.
 pub(super) const ACTIVEFLOW: &str = "voipbin.activeflow.";
 /// Names nobody may inject.
@@ -98,15 +106,56 @@ impl Variables {
         }
         let mut filled = String::with_capacity(text.len());
         for piece in pieces(text) {
-            filled.push_str(match piece {
-                Piece::Plain(plain) => plain,
-                Piece::Name(name) => self.value(name).unwrap_or_default(),
-            });
+            match piece {
+                Piece::Plain(plain) => filled.push_str(plain),
+                Piece::Name(name) => filled.push_str(self.look_up(name).text()),
+            }
             if filled.len() > MAX_SUBSTITUTED {
                 return Err(VariableError::TextTooLong);
             }
         }
         Ok(Cow::Owned(filled))
+    }
+
+    /// What a placeholder of this name stands for: its value, or what is made when it is read.
+    pub(super) fn look_up(&self, name: &str) -> Found<'_> {
+        match self.value(name) {
+            Some(value) => Found::Value(value),
+            None if name == REFERENCE_DATA => {
+                reference_data(self).map_or(Found::Value(""), Found::Json)
+            }
+            None => Found::Value(""),
+        }
+    }
+
+    /// Forgets every variable whose name begins so.
+    pub(super) fn forget(&mut self, prefix: &str) {
+        let total = &mut self.total;
+        self.values.retain(|name, value| {
+            let goes = name.starts_with(prefix);
+            if goes {
+                *total -= name.len() + value.len();
+            }
+            !goes
+        });
+    }
+}
+
+/// What a placeholder stands for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found<'a> {
+    /// The value of a variable; empty when there is none.
+    Value(&'a str),
+    /// A JSON object that the engine has made itself.
+    Json(String),
+}
+
+impl Found<'_> {
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Value(text) => text,
+            Self::Json(text) => text,
+        }
     }
 }
 
@@ -148,14 +197,17 @@ pub(super) fn has_placeholder(text: &str) -> bool {
     text.contains("${") && pieces(text).any(|piece| matches!(piece, Piece::Name(_)))
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Piece<'a> {
+/// A part of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// As it stands.
     Plain(&'a str),
+    /// A placeholder.
     Name(&'a str),
 }
 
 /// Cuts a text into placeholders and what lies between; linear also in a text of openings alone.
-fn pieces(mut rest: &str) -> impl Iterator<Item = Piece<'_>> {
+pub(super) fn pieces(mut rest: &str) -> impl Iterator<Item = Piece<'_>> {
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 
 use crate::flow::Flow;
-use crate::flow::dialect::{MAX_TEXT, parse_flow};
+use crate::flow::dialect::{MAX_TEXT, Support, parse_flow};
 use crate::ids::Rng;
 use crate::store::flows::FlowTable;
 use crate::switch::Input;
@@ -176,7 +176,7 @@ impl FlowDirectory {
             return Err(vec![text]);
         }
         let json = std::fs::read(path).map_err(|error| vec![error.to_string()])?;
-        parse_flow(&json, stem, &mut self.rng)
+        parse_flow(&json, stem, &mut self.rng, Support::Live)
             .map_err(|errors| errors.to_string().lines().map(str::to_owned).collect())
     }
 

@@ -15,7 +15,7 @@ use super::media::{MediaRoom, Sent};
 use super::net::Net;
 use super::phone::{Key, Phone, Step};
 use super::plan::{Plan, new_switch};
-use crate::flow::dialect::parse_flow;
+use crate::flow::dialect::{Support, parse_flow};
 use crate::ids::Rng;
 use crate::sip::message::Message;
 use crate::sip::{Hop, Transport};
@@ -116,7 +116,12 @@ impl World {
         numbers: &[(&str, &str)],
     ) -> FlowTable {
         let read = |(name, json): &(&'static str, Value)| {
-            let flow = parse_flow(json.to_string().as_bytes(), name, &mut self.rng);
+            let flow = parse_flow(
+                json.to_string().as_bytes(),
+                name,
+                &mut self.rng,
+                Support::Live,
+            );
             let flow = flow.unwrap_or_else(|errors| panic!("flow {name}: {errors}"));
             ((*name).to_owned(), Arc::new(flow))
         };

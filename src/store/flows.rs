@@ -119,11 +119,17 @@ fn number_key(number: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::dialect::parse_flow;
+    use crate::flow::dialect::{Support, parse_flow};
     use crate::ids::Rng;
 
     fn flow(stem: &str, json: &str) -> (String, Arc<Flow>) {
-        let flow = parse_flow(json.as_bytes(), stem, &mut Rng::from_number(1)).unwrap();
+        let flow = parse_flow(
+            json.as_bytes(),
+            stem,
+            &mut Rng::from_number(1),
+            Support::Live,
+        )
+        .unwrap();
         (stem.to_owned(), Arc::new(flow))
     }
 

@@ -232,6 +232,7 @@ impl Switch {
             variables.to_pairs(),
             self.epoch,
             limits,
+            self.rng.fork(),
         );
         self.run(now, activeflow, call, None);
     }
@@ -245,8 +246,15 @@ impl Switch {
         let id = ActiveflowId(self.rng.uuid());
         tracing::debug!(activeflow = %id, %call, flow = %flow.name, "on-complete flow");
         let limits = self.config.flow_limits;
-        let activeflow =
-            Activeflow::following(id, &flow, reference(call), after, self.epoch, limits);
+        let activeflow = Activeflow::following(
+            id,
+            &flow,
+            reference(call),
+            after,
+            self.epoch,
+            limits,
+            self.rng.fork(),
+        );
         let status = CallStatus::Hangup;
         self.run(
             now,

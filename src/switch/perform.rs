@@ -81,6 +81,34 @@ impl Switch {
             FlowCommand::Hangup { reason } => {
                 self.hangup(now, id, Cause::local(reason, Why::FlowEnded));
             }
+            FlowCommand::HangupRelay { .. } => {
+                self.hangup(now, id, Cause::local(HangupReason::Normal, Why::FlowEnded));
+            }
+            FlowCommand::Mute { command, .. }
+            | FlowCommand::DetectMachine { command, .. }
+            | FlowCommand::Fetch { command, .. }
+            | FlowCommand::Webhook { command, .. }
+            | FlowCommand::Email { command, .. }
+            | FlowCommand::SendMessage { command, .. }
+            | FlowCommand::SendConversation { command, .. }
+            | FlowCommand::StartTranscribe { command, .. }
+            | FlowCommand::StopTranscribe { command }
+            | FlowCommand::TranscribeRecordings { command, .. }
+            | FlowCommand::AiTalk { command, .. }
+            | FlowCommand::AiTask { command, .. }
+            | FlowCommand::Summarize { command, .. }
+            | FlowCommand::Connect { command, .. }
+            | FlowCommand::Call { command, .. }
+            | FlowCommand::JoinConference { command, .. }
+            | FlowCommand::JoinConfbridge { command, .. }
+            | FlowCommand::JoinQueue { command, .. }
+            | FlowCommand::StartExternalMedia { command, .. }
+            | FlowCommand::StopExternalMedia { command } => {
+                let outcome = FlowOutcome::Failed {
+                    why: "this is not available",
+                };
+                self.finish_flow_command(now, id, command, outcome);
+            }
             FlowCommand::Ended { why, on_complete } => self.flow_ended(now, id, &why, on_complete),
         }
     }

@@ -7,173 +7,27 @@ use uuid::Uuid;
 
 use super::*;
 use crate::flow::command::{RecordingFormat, RecordingOptions};
-use crate::flow::dialect::parse_flow;
+use crate::flow::dialect::{Support, parse_flow};
+use crate::flow::event::{FlowOutcome, Recording};
+use crate::flow::outward::NewCalls;
 use crate::flow::reference::CallVariables;
-use crate::flow::variable::{MAX_TOTAL, MAX_VALUE};
+use crate::flow::variable::{DIGITS, MAX_TOTAL, MAX_VALUE};
 use crate::ids::{CallId, RecordingId, Rng};
 use crate::sim;
 
+mod behaviours;
+mod catalogue;
 mod control;
 mod examples;
+mod legs;
 mod limits;
 mod media;
+mod outward;
 mod properties;
+mod run;
 mod tutorial;
 
-/// A flow under way, and the last command it waits for.
-struct Run {
-    flow: Activeflow,
-    now: Instant,
-    last: FlowCommandId,
-    end: Option<(FlowEnd, Option<OnComplete>)>,
-}
-
-fn flow(actions: &str) -> Flow {
-    parse_flow(actions.as_bytes(), "test", &mut Rng::from_number(1))
-        .unwrap_or_else(|errors| panic!("{errors}"))
-}
-
-fn reference(kind: ReferenceType) -> Reference {
-    Reference {
-        kind,
-        id: Uuid::from_u128(7),
-    }
-}
-
-impl Run {
-    fn new(flow: &Flow, kind: ReferenceType, limits: Limits) -> Self {
-        let call = CallVariables {
-            id: CallId(Uuid::from_u128(7)),
-            source: crate::flow::Address {
-                target: "+1555".to_owned(),
-                ..Default::default()
-            },
-            destination: crate::flow::Address {
-                target: "menu".to_owned(),
-                ..Default::default()
-            },
-            is_incoming: true,
-            master: None,
-            status: CallStatus::Ringing,
-        };
-        let variables = if kind == ReferenceType::Call {
-            call.to_pairs()
-        } else {
-            Vec::new()
-        };
-        let id = ActiveflowId(Uuid::from_u128(9));
-        let epoch = Epoch::new(sim::start(), SystemTime::UNIX_EPOCH);
-        Self {
-            flow: Activeflow::new(id, flow, reference(kind), variables, epoch, limits),
-            now: sim::start(),
-            last: FlowCommandId(0),
-            end: None,
-        }
-    }
-
-    /// A started run on an answered call.
-    fn on_call(actions: &str) -> Self {
-        let mut run = Self::new(&flow(actions), ReferenceType::Call, Limits::default());
-        run.tell(FlowEvent::CallStatus {
-            status: CallStatus::Progressing,
-        });
-        run.flow.start(run.now);
-        run
-    }
-
-    fn tell(&mut self, event: FlowEvent) {
-        self.flow.handle_event(self.now, event);
-    }
-
-    fn press(&mut self, digits: &str) {
-        for digit in digits.chars() {
-            self.tell(FlowEvent::Digit { digit });
-        }
-    }
-
-    fn finish(&mut self) {
-        self.tell(FlowEvent::Finished {
-            command: self.last,
-            outcome: FlowOutcome::Done,
-        });
-    }
-
-    /// Lets time pass, waking the flow when it asked to be woken.
-    fn pass(&mut self, milliseconds: u64) {
-        let until = self.now + Duration::from_millis(milliseconds);
-        while let Some(at) = self.flow.poll_timeout().filter(|at| *at <= until) {
-            self.now = at;
-            self.flow.handle_timeout(at);
-        }
-        self.now = until;
-    }
-
-    /// What the flow has ordered since, in short words.
-    fn orders(&mut self) -> Vec<String> {
-        let mut orders = Vec::new();
-        while let Some(command) = self.flow.poll_command() {
-            assert!(self.end.is_none(), "{command:?} after the end");
-            orders.push(match command {
-                FlowCommand::Answer { command } => self.waits_for(command, "answer"),
-                FlowCommand::Talk { command, text, .. } => {
-                    self.waits_for(command, &format!("talk {text}"))
-                }
-                FlowCommand::Play { command, urls } => {
-                    self.waits_for(command, &format!("play {}", urls.join(" ")))
-                }
-                FlowCommand::Beep { command } => self.waits_for(command, "beep"),
-                FlowCommand::SendDigits {
-                    command,
-                    digits,
-                    tone,
-                    gap,
-                } => self.waits_for(
-                    command,
-                    &format!("send {digits} {} {}", tone.as_millis(), gap.as_millis()),
-                ),
-                FlowCommand::Echo {
-                    command,
-                    duration,
-                    with_digits,
-                } => self.waits_for(
-                    command,
-                    &format!("echo {} {with_digits}", duration.as_millis()),
-                ),
-                FlowCommand::StartRecording { command, .. } => self.waits_for(command, "record"),
-                FlowCommand::StopRecording { command } => self.waits_for(command, "stop recording"),
-                FlowCommand::Cancel { command } => format!("cancel {}", command.0),
-                FlowCommand::FetchFlow { command, flow_id } => {
-                    self.waits_for(command, &format!("fetch {flow_id}"))
-                }
-                FlowCommand::Hangup { reason } => format!("hangup {}", reason.as_str()),
-                FlowCommand::Ended { why, on_complete } => {
-                    let order = match &why {
-                        FlowEnd::Finished => "finished".to_owned(),
-                        FlowEnd::Stopped => "stopped".to_owned(),
-                        FlowEnd::CallEnded => "call ended".to_owned(),
-                        FlowEnd::Failed { why } => format!("failed: {why}"),
-                    };
-                    self.end = Some((why, on_complete));
-                    order
-                }
-            });
-        }
-        orders
-    }
-
-    fn waits_for(&mut self, command: FlowCommandId, order: &str) -> String {
-        self.last = command;
-        order.to_owned()
-    }
-
-    fn variable(&self, name: &str) -> &str {
-        self.flow.variables().value(name).unwrap_or("(none)")
-    }
-
-    fn digits(&self) -> &str {
-        self.variable(DIGITS)
-    }
-}
+use run::{Run, flow, reference};
 
 /// `{"type": …, "option": …}` with an id.
 fn action(id: &str, kind: &str, option: &str) -> String {

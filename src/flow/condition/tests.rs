@@ -31,7 +31,10 @@ fn holds(variable: &str, op: &str, value_type: ValueType, value: &str) -> bool {
         ("empty", ""),
         ("voipbin.call.source.target", "+1555"),
     ];
-    condition.is_true(&variables(&known)).unwrap()
+    {
+        let known = variables(&known);
+        condition.is_true(&known, &known).unwrap()
+    }
 }
 
 #[test]

@@ -23,6 +23,11 @@ impl<'t> Report<'t> {
         }
     }
 
+    /// How many errors there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.errors.borrow().count()
+    }
+
     /// The errors, once everything is read; `None` when there are none.
     pub(super) fn finish(self) -> Option<FlowErrors> {
         let mut errors = self.errors.into_inner();

@@ -10,7 +10,12 @@ use crate::flow::template::{Late, Milliseconds};
 use crate::ids::Rng;
 
 fn read(json: &str) -> Result<Flow, FlowErrors> {
-    parse_flow(json.as_bytes(), "stem", &mut Rng::from_number(1))
+    parse_flow(
+        json.as_bytes(),
+        "stem",
+        &mut Rng::from_number(1),
+        Support::Live,
+    )
 }
 
 /// The errors, one line each.
@@ -160,7 +165,63 @@ fn every_action_of_voipbin_is_known_here_or_named_as_not_supported() {
             }
         }
     }
-    assert_eq!((known, later), (22, 25));
+    assert_eq!((known, later), (38, 9));
+}
+
+#[test]
+fn what_a_live_call_cannot_do_is_accepted_where_all_is() {
+    let all = |json: &str| {
+        parse_flow(
+            json.as_bytes(),
+            "stem",
+            &mut Rng::from_number(1),
+            Support::All,
+        )
+    };
+    for name in CATALOGUE {
+        let flow = all(&format!(r#"[{{"type": "{name}"}}]"#)).unwrap();
+        assert_eq!(flow.actions[0].kind.name(), name);
+    }
+    for (alias, name) in [
+        ("Hangup_relay", "hangup_relay"),
+        ("ai_summarize", "ai_summary"),
+    ] {
+        let flow = all(&format!(r#"[{{"type": "{alias}"}}]"#)).unwrap();
+        assert_eq!(flow.actions[0].kind.name(), name);
+    }
+    let inner =
+        r#"[{"type": "call", "option": {"actions": [{"type": "talk", "option": {"text": 1}}]}}]"#;
+    assert_eq!(
+        all(inner).unwrap_err().to_string(),
+        "[0].option.actions[0].option.text: expected a string, found a number (line 1, column 78)"
+    );
+    let anonymous = r#"[{"type": "connect", "option": {"anonymous": "maybe"}}]"#;
+    assert!(
+        all(anonymous)
+            .unwrap_err()
+            .to_string()
+            .contains("yes, no and auto")
+    );
+}
+
+#[test]
+fn what_is_fetched_may_be_an_array_or_an_object_and_wrong_actions_are_left_out() {
+    let fetched = |json: &str| parse_fetched(json.as_bytes(), &mut Rng::from_number(1));
+    let mixed = r#"[{"type": "answer"}, {"type": "dance"}, 7, {"type": "talk", "option": {"text": 1}},
+        {"id": "x", "type": "stop"}]"#;
+    for text in [mixed.to_owned(), format!(r#"{{"actions": {mixed}}}"#)] {
+        let (actions, left_out) = fetched(&text).unwrap();
+        let names: Vec<&str> = actions.iter().map(|action| action.kind.name()).collect();
+        assert_eq!((names, left_out), (vec!["answer", "stop"], 3));
+        assert_eq!(actions[0].id.as_str().len(), 36, "an id was made");
+        assert_eq!(actions[1].id.as_str(), "x");
+    }
+    for wrong in ["", "<html>", "7", "{}", r#"{"actions": 1}"#, "[}"] {
+        assert!(fetched(wrong).is_err(), "{wrong}");
+    }
+    let many = format!("[{}]", vec!["{}"; MAX_ACTIONS + 1].join(","));
+    assert!(fetched(&many).is_err());
+    assert!(fetched(&" ".repeat(MAX_TEXT + 1)).is_err());
 }
 
 #[test]
@@ -218,9 +279,26 @@ fn options_of_a_wrong_type_are_errors_and_unknown_ones_are_not() {
             r#""recording_start", "option": {"end_of_key": "7"}"#,
             "end_of_key",
         ),
+        (r#""hangup", "option": {"reference_id": 7}"#, "reference_id"),
         (
-            r#""hangup", "option": {"reference_id": "b8573f30-b031-11ed-ac05-3bc9a62e64c3"}"#,
-            "reference_id",
+            r#""fetch", "option": {"event_method": "GET /"}"#,
+            "event_method",
+        ),
+        (
+            r#""email_send", "option": {"destinations": [1]}"#,
+            "destinations[0]",
+        ),
+        (
+            r#""email_send", "option": {"attachments": [{"reference_type": "call"}]}"#,
+            "attachments[0]",
+        ),
+        (
+            r#""message_send", "option": {"source": {"target": 1}}"#,
+            "source.target",
+        ),
+        (
+            r#""transcribe_start", "option": {"direction": "up"}"#,
+            "direction",
         ),
     ] {
         let error = error_of_action(&format!(r#"{{"type": {option}}}"#));
@@ -268,7 +346,7 @@ fn the_flows_that_ship_as_examples_are_read() {
             continue;
         }
         let text = std::fs::read(&path).unwrap();
-        let flow = parse_flow(&text, &stem, &mut Rng::from_number(2))
+        let flow = parse_flow(&text, &stem, &mut Rng::from_number(2), Support::Live)
             .unwrap_or_else(|errors| panic!("{}:\n{errors}", path.display()));
         assert_eq!(flow.name, stem);
         names.push(stem);
@@ -296,7 +374,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-        let _ = parse_flow(&bytes, "stem", &mut Rng::from_number(1));
+        let _ = parse_flow(&bytes, "stem", &mut Rng::from_number(1), Support::Live);
     }
 }
 

@@ -1,21 +1,20 @@
 //! VoIPBIN's JSON: an object with `actions`, or the bare array of them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::{FlowErrorKind, FlowErrors};
+use super::options::{
+    Options, read_amd, read_datetime, read_recording_start, read_targets, read_urls,
+};
+use super::outward;
 use super::reader::{Field, Report};
-use super::{MAX_ACTIONS, MAX_TEXT};
+use super::{MAX_ACTIONS, MAX_TEXT, Support};
 use crate::flow::action::{
-    Action, ActionId, ActionKind, Actions, Branch, DigitsReceive, DigitsSend, Flow, RecordingStart,
-    Talk, Target, flow_id,
+    Action, ActionId, ActionKind, Actions, Branch, DigitsReceive, DigitsSend, Flow, Talk, flow_id,
 };
-use crate::flow::command::RecordingFormat;
-use crate::flow::condition::{
-    CallDigitsCondition, CallStatusCondition, DatetimeCondition, VariableCondition,
-};
+use crate::flow::condition::{CallDigitsCondition, CallStatusCondition, VariableCondition};
 use crate::flow::json::{self, Value, clip};
-use crate::flow::template::{Late, Scalar, Template};
+use crate::flow::template::Scalar;
 use crate::ids::Rng;
 
 /// Reads a flow file. `file_stem` names a flow that does not name itself; `rng` makes the ids that are
@@ -23,14 +22,26 @@ use crate::ids::Rng;
 ///
 /// # Errors
 /// All that is wrong with the file. A text over [`MAX_TEXT`] is not looked at.
-pub fn parse_flow(json: &[u8], file_stem: &str, rng: &mut Rng) -> Result<Flow, FlowErrors> {
+pub fn parse_flow(
+    json: &[u8],
+    file_stem: &str,
+    rng: &mut Rng,
+    support: Support,
+) -> Result<Flow, FlowErrors> {
+    let mut making = Making { rng, support };
     let report = Report::new(json);
     let mut flow = None;
     if json.len() > MAX_TEXT {
         report.whole_file(FlowErrorKind::TextTooLong);
     } else {
         match json::parse(json) {
-            Ok(root) => flow = Some(read_flow(&Field::root(&report, &root), file_stem, rng)),
+            Ok(root) => {
+                flow = Some(read_flow(
+                    &Field::root(&report, &root),
+                    file_stem,
+                    &mut making,
+                ));
+            }
             Err(misread) => report.misread(misread),
         }
     }
@@ -40,16 +51,70 @@ pub fn parse_flow(json: &[u8], file_stem: &str, rng: &mut Rng) -> Result<Flow, F
     }
 }
 
-fn read_flow(root: &Field<'_>, file_stem: &str, rng: &mut Rng) -> Flow {
+/// What is made while reading, and what may be.
+pub(super) struct Making<'a> {
+    rng: &'a mut Rng,
+    support: Support,
+}
+
+/// Reads what a `fetch` got: an array of actions, or an object with `actions`. Actions that are wrong
+/// are left out; gives how many these were.
+///
+/// # Errors
+/// The text is no JSON, or something else than that.
+pub(in crate::flow) fn parse_fetched(
+    json: &[u8],
+    rng: &mut Rng,
+) -> Result<(Actions, usize), FlowErrors> {
+    let support = Support::All;
+    let mut making = Making { rng, support };
+    let report = Report::new(json);
+    let (mut fetched, mut left_out) = (Actions::default(), 0);
+    if json.len() > MAX_TEXT {
+        report.whole_file(FlowErrorKind::TextTooLong);
+    } else {
+        match json::parse(json) {
+            Ok(root) => {
+                let root = Field::root(&report, &root);
+                let inner = root.find("actions");
+                let list = inner.as_ref().unwrap_or(&root);
+                match list.value() {
+                    Value::List(items) if items.len() <= MAX_ACTIONS => {
+                        let kept = list
+                            .items()
+                            .filter_map(|item| read_if_right(&item, &report, &mut making));
+                        fetched = kept.collect();
+                        left_out = items.len() - fetched.len();
+                        return Ok((fetched, left_out));
+                    }
+                    Value::List(_) => list.wrong(FlowErrorKind::TooManyActions),
+                    _ => list.expected("an array of actions"),
+                }
+            }
+            Err(misread) => report.misread(misread),
+        }
+    }
+    match report.finish() {
+        None => Ok((fetched, left_out)),
+        Some(errors) => Err(errors),
+    }
+}
+
+fn read_if_right(item: &Field<'_>, report: &Report<'_>, making: &mut Making<'_>) -> Option<Action> {
+    let before = report.count();
+    read_action(item, making).filter(|_| report.count() == before)
+}
+
+fn read_flow(root: &Field<'_>, file_stem: &str, making: &mut Making<'_>) -> Flow {
     let mut flow = Flow {
-        id: rng.uuid().to_string(),
+        id: making.rng.uuid().to_string(),
         name: file_stem.to_owned(),
         numbers: Vec::new(),
         actions: Arc::default(),
         on_complete_flow_id: None,
     };
     match root.value() {
-        Value::List(_) => flow.actions = Arc::new(read_actions(root, rng)),
+        Value::List(_) => flow.actions = Arc::new(read_actions(root, making)),
         Value::Object(_) => {
             if let Some(id) = root.find("id").and_then(|field| read_flow_id(&field)) {
                 flow.id = id;
@@ -69,7 +134,7 @@ fn read_flow(root: &Field<'_>, file_stem: &str, rng: &mut Rng) -> Flow {
                 .find("on_complete_flow_id")
                 .and_then(|field| read_flow_id(&field));
             match root.find("actions") {
-                Some(actions) => flow.actions = Arc::new(read_actions(&actions, rng)),
+                Some(actions) => flow.actions = Arc::new(read_actions(&actions, making)),
                 None => root.wrong(FlowErrorKind::Missing { field: "actions" }),
             }
         }
@@ -93,7 +158,7 @@ fn read_number(field: &Field<'_>) -> Option<String> {
     Some(number.to_owned())
 }
 
-fn read_actions(list: &Field<'_>, rng: &mut Rng) -> Actions {
+pub(super) fn read_actions(list: &Field<'_>, making: &mut Making<'_>) -> Actions {
     if let Value::List(items) = list.value()
         && items.len() > MAX_ACTIONS
     {
@@ -101,11 +166,11 @@ fn read_actions(list: &Field<'_>, rng: &mut Rng) -> Actions {
         return Actions::default();
     }
     list.items()
-        .filter_map(|item| read_action(&item, rng))
+        .filter_map(|item| read_action(&item, making))
         .collect()
 }
 
-fn read_action(action: &Field<'_>, rng: &mut Rng) -> Option<Action> {
+fn read_action(action: &Field<'_>, making: &mut Making<'_>) -> Option<Action> {
     if !matches!(action.value(), Value::Object(_)) {
         action.expected("an action object");
         return None;
@@ -124,9 +189,9 @@ fn read_action(action: &Field<'_>, rng: &mut Rng) -> Option<Action> {
         action.wrong(FlowErrorKind::Missing { field: "type" });
         return None;
     };
-    let kind = read_kind(&kind, &Options(option))?;
+    let kind = read_kind(&kind, &Options(option), making)?;
     Some(Action {
-        id: id.unwrap_or_else(|| ActionId::random(rng)),
+        id: id.unwrap_or_else(|| ActionId::random(making.rng)),
         next_id,
         kind,
     })
@@ -144,35 +209,18 @@ fn read_action_id(field: &Field<'_>) -> Option<ActionId> {
     id.flatten()
 }
 
-/// The options of an action; one that is not written has its default.
-struct Options<'a>(Option<Field<'a>>);
-
-impl Options<'_> {
-    fn find(&self, key: &'static str) -> Option<Field<'_>> {
-        self.0.as_ref()?.find(key)
-    }
-
-    fn template(&self, key: &'static str) -> Template {
-        self.find(key)
-            .map(|field| field.template())
-            .unwrap_or_default()
-    }
-
-    fn given<T: Scalar>(&self, key: &'static str) -> Option<Late<T>> {
-        self.find(key)?.late()
-    }
-
-    fn late<T: Scalar + Default>(&self, key: &'static str) -> Late<T> {
-        self.given(key).unwrap_or_default()
-    }
-
-    fn target(&self, key: &'static str) -> Target {
-        self.late(key)
-    }
-}
-
-fn read_kind(kind: &Field<'_>, options: &Options<'_>) -> Option<ActionKind> {
+fn read_kind(
+    kind: &Field<'_>,
+    options: &Options<'_>,
+    making: &mut Making<'_>,
+) -> Option<ActionKind> {
     let name = kind.text()?;
+    if making.support == Support::Live
+        && let Some(name) = NOT_LIVE.iter().find(|known| **known == name)
+    {
+        kind.wrong(FlowErrorKind::NotSupported { name });
+        return None;
+    }
     Some(match name {
         "answer" => ActionKind::Answer,
         "talk" => ActionKind::Talk(Talk {
@@ -242,119 +290,39 @@ fn read_kind(kind: &Field<'_>, options: &Options<'_>) -> Option<ActionKind> {
         "fetch_flow" => ActionKind::FetchFlow {
             flow_id: options.template("flow_id"),
         },
-        "hangup" => read_hangup(options),
+        "hangup" => ActionKind::Hangup {
+            reason: options.late("reason"),
+            reference: options.template("reference_id"),
+        },
+        "hangup_relay" | "Hangup_relay" => ActionKind::HangupRelay {
+            reference: options.template("reference_id"),
+        },
         "stop" => ActionKind::Stop,
         "empty" => ActionKind::Empty,
-        _ => {
-            kind.wrong(match NOT_YET.iter().find(|known| **known == name) {
-                Some(name) => FlowErrorKind::NotSupported { name },
-                None => FlowErrorKind::UnknownAction { name: clip(name) },
-            });
-            return None;
-        }
+        "block" => ActionKind::Block,
+        "mute" => ActionKind::Mute {
+            direction: options.late("direction"),
+        },
+        "amd" => ActionKind::Amd(read_amd(options)),
+        _ => match outward::read_kind(name, options, making) {
+            Some(kind) => kind,
+            None => {
+                kind.wrong(FlowErrorKind::UnknownAction { name: clip(name) });
+                return None;
+            }
+        },
     })
 }
 
-fn read_urls(options: &Options<'_>) -> Vec<Template> {
-    match options.find("stream_urls") {
-        Some(urls) => urls.items().map(|url| url.template()).collect(),
-        None => Vec::new(),
-    }
-}
-
-fn read_targets(options: &Options<'_>) -> BTreeMap<String, Target> {
-    let Some(targets) = options.find("target_ids") else {
-        return BTreeMap::new();
-    };
-    targets
-        .members()
-        .filter(|(_, target)| !matches!(target.value(), Value::Null))
-        .map(|(key, target)| (key.to_owned(), target.late().unwrap_or_default()))
-        .collect()
-}
-
-fn read_datetime(options: &Options<'_>) -> DatetimeCondition {
-    let weekdays = match options.find("weekdays") {
-        Some(weekdays) => weekdays
-            .items()
-            .filter_map(|weekday| weekday.late())
-            .collect(),
-        None => Vec::new(),
-    };
-    DatetimeCondition {
-        operator: options.late("condition"),
-        minute: options.given("minute"),
-        hour: options.given("hour"),
-        day: options.given("day"),
-        month: options.given("month"),
-        weekdays,
-        false_target: options.target("false_target_id"),
-    }
-}
-
-fn read_recording_start(options: &Options<'_>) -> RecordingStart {
-    let format = match options.find("format") {
-        None => Late::default(),
-        Some(field) => match field.value() {
-            Value::Text(name)
-                if RecordingFormat::from_text(name).is_none()
-                    && !Template::new(name).is_dynamic() =>
-            {
-                field.wrong(FlowErrorKind::RecordingFormat { name: clip(name) });
-                Late::default()
-            }
-            _ => field.late().unwrap_or_default(),
-        },
-    };
-    RecordingStart {
-        format,
-        end_of_silence: options.late("end_of_silence"),
-        end_of_key: options.late("end_of_key"),
-        duration: options.late("duration"),
-        beep_start: options.late("beep_start"),
-    }
-}
-
-/// `reference_id` (relay the cause of another call) needs calls that a flow dialed.
-fn read_hangup(options: &Options<'_>) -> ActionKind {
-    if let Some(reference) = options.find("reference_id")
-        && reference.text().and_then(flow_id).is_some()
-    {
-        reference.wrong(FlowErrorKind::NotSupported {
-            name: "reference_id",
-        });
-    }
-    ActionKind::Hangup {
-        reason: options.late("reason"),
-    }
-}
-
-/// Actions that VoIPBIN has and this version does not.
-const NOT_YET: [&str; 26] = [
-    "Hangup_relay",
+/// Actions that are known, and that nothing carries out on a live call in this version.
+const NOT_LIVE: [&str; 9] = [
     "agent_call",
-    "ai_summary",
-    "ai_talk",
-    "ai_task",
-    "amd",
-    "block",
     "call",
     "case_create",
-    "chatbot_talk",
     "confbridge_join",
     "conference_join",
     "connect",
-    "conversation_send",
-    "email_send",
     "external_media_start",
     "external_media_stop",
-    "fetch",
-    "hangup_relay",
-    "message_send",
-    "mute",
     "queue_join",
-    "transcribe_recording",
-    "transcribe_start",
-    "transcribe_stop",
-    "webhook_send",
 ];

@@ -154,6 +154,7 @@ fn a_flow_that_follows_itself_runs_five_times_with_counts_zero_to_four() {
             next,
             epoch,
             Limits::default(),
+            Rng::from_number(3),
         );
         run.tell(FlowEvent::CallStatus {
             status: CallStatus::Hangup,
