@@ -22,8 +22,8 @@ const GROUND: [&str; 3] = ["time", "ids", "status"];
 /// Rooms that may use the media crate, and which of its modules.
 const MEDIA: [(&str, &[&str]); 5] = [
     ("sdp", &["codec", "command"]),
-    ("call", &["command", "dtmf", "prompt"]),
-    ("switch", &["command", "dtmf", "prompt"]),
+    ("call", &["amd", "command", "dtmf", "prompt"]),
+    ("switch", &["amd", "command", "dtmf", "prompt"]),
     (
         "shell",
         &["command", "dtmf", "dsp", "host", "prompt", "frame"],

@@ -3,12 +3,15 @@
 //! Every order that takes time carries a [`CommandId`] and is answered by exactly one
 //! [`Event::Finished`], also when its session dies.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::amd::{AmdCause, AmdConfig, Answerer};
 use crate::codec::Codec;
+use crate::dsp::utterance::UtteranceLimits;
 use crate::dtmf::Digit;
 use crate::prompt::Prompt;
 
@@ -88,6 +91,77 @@ pub struct RecordingConfig {
     pub beep_start: bool,
 }
 
+/// One of the two who speak in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The peer: what comes in.
+    Peer,
+    /// We: what the peer hears of us.
+    Us,
+}
+
+/// Who is listened to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sides {
+    /// The peer alone.
+    #[default]
+    Peer,
+    /// Us alone.
+    Us,
+    /// Both, each for itself.
+    Both,
+}
+
+impl Sides {
+    /// Whether the peer is listened to.
+    #[must_use]
+    pub const fn has_peer(self) -> bool {
+        matches!(self, Self::Peer | Self::Both)
+    }
+
+    /// Whether we are.
+    #[must_use]
+    pub const fn has_us(self) -> bool {
+        matches!(self, Self::Us | Self::Both)
+    }
+}
+
+/// Whom to listen to, and where utterances begin and end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListenConfig {
+    /// Whom.
+    pub sides: Sides,
+    /// Of each side.
+    pub limits: UtteranceLimits,
+}
+
+/// What somebody said without a longer pause.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Utterance {
+    /// Where.
+    pub session: SessionId,
+    /// The order to listen.
+    pub command: CommandId,
+    /// Who said it.
+    pub side: Side,
+    /// When it began, counted from the order.
+    pub start: Duration,
+    /// What was said: 8 kHz, mono.
+    pub samples: Arc<[i16]>,
+}
+
+impl fmt::Debug for Utterance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Utterance")
+            .field("session", &self.session)
+            .field("command", &self.command)
+            .field("side", &self.side)
+            .field("start", &self.start)
+            .field("samples", &self.samples.len())
+            .finish()
+    }
+}
+
 /// An order to the engine.
 #[derive(Clone, Debug)]
 pub enum Command {
@@ -154,8 +228,28 @@ pub enum Command {
         /// What and how long.
         config: Box<RecordingConfig>,
     },
-    /// End a playback, digits, echo or recording now; its `Finished` says [`Outcome::Canceled`]
-    /// ([`Outcome::Recorded`] for a recording). An unknown or finished command is left alone.
+    /// Find out whether a person or a machine has answered; a newer detection replaces an older one on the
+    /// same session.
+    DetectMachine {
+        /// Finished with [`Outcome::Detected`].
+        command: CommandId,
+        /// Who has answered.
+        session: SessionId,
+        /// What tells a machine from a person.
+        config: Box<AmdConfig>,
+    },
+    /// Hand over what is said by [`Event::Utterance`], until canceled. Up to four may listen at once.
+    Listen {
+        /// Finished when it is canceled, after what had been said till then.
+        command: CommandId,
+        /// Where.
+        session: SessionId,
+        /// To whom.
+        config: ListenConfig,
+    },
+    /// End a playback, digits, echo, recording, detection or listening now; its `Finished` says
+    /// [`Outcome::Canceled`] ([`Outcome::Recorded`] for a recording). An unknown or finished command is left
+    /// alone.
     Cancel {
         /// Where it runs.
         session: SessionId,
@@ -196,6 +290,13 @@ pub enum Outcome {
         /// How long it is.
         duration: Duration,
     },
+    /// It is known who has answered, or that it cannot be.
+    Detected {
+        /// Who.
+        result: Answerer,
+        /// Why that is thought.
+        cause: AmdCause,
+    },
     /// It could not be done.
     Failed {
         /// Why, as a decision for whoever asked.
@@ -230,6 +331,9 @@ pub enum MediaError {
     /// The session already records.
     #[error("a recording is already running")]
     AlreadyRecording,
+    /// As many listen already as may.
+    #[error("too many listen to this session")]
+    TooManyListeners,
     /// The engine dropped the session after a fault of its own.
     #[error("the media session failed")]
     Internal,
@@ -299,6 +403,8 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
+    /// Somebody has said something to an order to listen.
+    Utterance(Utterance),
     /// A session is gone.
     Closed {
         /// The session.

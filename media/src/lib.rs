@@ -6,10 +6,11 @@
 //!      |
 //!   host     threads, sockets, ports, files       (feature `host`, Linux)
 //!   engine   owns the sessions, wakes each when it is due, keeps the ledger of orders
-//!   session  one peer: latch, inbound, listener, outbound, recording, reports
-//!   prompt, recording, jitter, dtmf, dsp, codec, rtp, frame     functions on sound and octets
+//!   session  one peer: latch, inbound, listener, outbound, recording, ears, reports
+//!   amd, prompt, recording, jitter, dtmf, dsp, codec, rtp, frame     functions on sound and octets
 //! ```
 
+pub mod amd;
 pub mod codec;
 pub mod command;
 pub mod dsp;

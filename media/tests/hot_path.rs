@@ -6,10 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use flowswitch_media::amd::AmdConfig;
 use flowswitch_media::codec::Codec;
 use flowswitch_media::command::{
-    Command, CommandId, Direction, RecordingConfig, SessionConfig, SessionId,
+    Command, CommandId, Direction, Event, ListenConfig, RecordingConfig, SessionConfig, SessionId,
+    Sides,
 };
+use flowswitch_media::dsp::utterance::UtteranceLimits;
 use flowswitch_media::engine::{Engine, EngineConfig, Input, Output};
 use flowswitch_media::prompt::Prompt;
 use flowswitch_media::rtp::{MediaTime, RtpHeader, SeqNo, Ssrc};
@@ -56,6 +59,7 @@ struct World {
     seq: u16,
     sent: u64,
     recorded: u64,
+    utterances: u64,
 }
 
 impl World {
@@ -83,6 +87,7 @@ impl World {
             seq: 0,
             sent: 0,
             recorded: 0,
+            utterances: 0,
         };
         for id in 0..SESSIONS {
             let session = SessionId(id);
@@ -153,6 +158,7 @@ impl World {
             match self.engine.poll_output() {
                 Output::Transmit { .. } => self.sent += 1,
                 Output::RecordFrame { .. } => self.recorded += 1,
+                Output::Event(Event::Utterance(_)) => self.utterances += 1,
                 Output::Timeout(_) => break,
                 _ => {}
             }
@@ -236,4 +242,55 @@ fn recording_both_sides_of_an_echo_allocates_nothing() {
     }
     assert_eq!(world.allocations(), 0);
     assert!(world.recorded >= SESSIONS * 1_490);
+}
+
+#[test]
+fn listening_allocates_once_for_an_utterance_and_a_detection_never() {
+    let mut world = World::new(Some(101));
+    for id in 0..SESSIONS {
+        let session = SessionId(id);
+        world.command(Command::Echo {
+            command: CommandId(id),
+            session,
+            duration: Duration::from_secs(3_600),
+            with_digits: true,
+        });
+        // Nothing decides it within the test.
+        let never = Duration::from_secs(3_600);
+        world.command(Command::DetectMachine {
+            command: CommandId(100 + id),
+            session,
+            config: Box::new(AmdConfig {
+                initial_silence: never,
+                greeting: never,
+                after_greeting_silence: never,
+                total: never,
+                max_words: u32::MAX,
+                min_beep: never,
+                ..AmdConfig::default()
+            }),
+        });
+        world.command(Command::Listen {
+            command: CommandId(200 + id),
+            session,
+            config: ListenConfig {
+                sides: Sides::Both,
+                limits: UtteranceLimits::default(),
+            },
+        });
+    }
+    let talk = |world: &mut World| {
+        for n in 0..160 {
+            world.packet[12 + n] = if n % 16 < 8 { 0x20 } else { 0xA0 };
+        }
+        world.run(50);
+        world.packet[12..].fill(0xFF);
+        world.run(50);
+    };
+    (0..5).for_each(|_| talk(&mut world));
+    let (utterances, before) = (world.utterances, ALLOCATIONS.with(Cell::get));
+    (0..10).for_each(|_| talk(&mut world));
+    let allocations = ALLOCATIONS.with(Cell::get) - before;
+    let utterances = world.utterances - utterances;
+    assert_eq!((utterances, allocations), (SESSIONS * 2 * 10, utterances));
 }

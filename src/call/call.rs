@@ -12,6 +12,7 @@ use flowswitch_media::prompt::Prompt;
 use super::address::Address;
 use super::cause::{Cause, HangupBy, Why};
 use super::digits::{DigitFilter, DigitPath};
+use super::event::{CallEvent, RecordRefused};
 use super::leg::{Agreed, Down, Leg};
 use super::playing::Playing;
 use crate::ids::CallId;
@@ -41,42 +42,6 @@ pub struct Call {
 struct Recording {
     command: CommandId,
     end_of_key: Vec<Digit>,
-}
-
-/// News of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallEvent {
-    /// The status changed.
-    Status(CallStatus),
-    /// The party pressed a key.
-    Digit(Digit),
-    /// A verb came to its end.
-    Finished {
-        /// Which.
-        command: CommandId,
-        /// How.
-        outcome: Outcome,
-    },
-    /// The call is over: nothing reaches the party any more.
-    HungUp,
-    /// The call is over and its media is closed; the last event.
-    Ended {
-        /// Why.
-        cause: Cause,
-        /// What its media session did.
-        stats: SessionStats,
-    },
-}
-
-/// Why a recording could not start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecordRefused {
-    /// The call is not answered.
-    #[error("the call is not answered")]
-    NotProgressing,
-    /// One is running.
-    #[error("a recording is already running")]
-    AlreadyRecording,
 }
 
 /// The longest call, both directions: longer ones are nearly always forgotten ones.
@@ -478,7 +443,7 @@ impl Call {
 
     /// Gives an order to the engine, as early media where the call is not answered; a call that is over
     /// has no session to give it to.
-    fn order(&mut self, down: &mut Down<'_>, command: CommandId, order: Command) {
+    pub(super) fn order(&mut self, down: &mut Down<'_>, command: CommandId, order: Command) {
         if self.is_alive() {
             if self.status == CallStatus::Ringing {
                 self.leg.ring_with_media(down);
@@ -514,6 +479,10 @@ impl Call {
             self.status = status;
             self.events.push_back(CallEvent::Status(status));
         }
+    }
+
+    pub(super) fn report(&mut self, event: CallEvent) {
+        self.events.push_back(event);
     }
 
     fn finish(&mut self, command: CommandId, outcome: Outcome) {

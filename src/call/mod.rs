@@ -11,8 +11,11 @@ pub mod digits;
     reason = "the room is named after its main noun"
 )]
 mod call;
+mod event;
 mod leg;
+mod listening;
 mod playing;
 
-pub use call::{Call, CallEvent, RecordRefused};
+pub use call::Call;
+pub use event::{CallEvent, RecordRefused};
 pub use leg::{Down, Leg};

@@ -358,6 +358,11 @@ impl Switch {
                     self.with_call(now, id, |call, _| call.handle_finished(command, outcome));
                 }
             }
+            MediaEvent::Utterance(utterance) => {
+                if let Some(id) = self.sessions.get(&utterance.session).copied() {
+                    self.with_call(now, id, |call, _| call.handle_utterance(utterance));
+                }
+            }
             MediaEvent::Closed { session, stats } => {
                 if let Some(id) = self.sessions.get(&session).copied() {
                     self.with_call(now, id, |call, down| call.handle_closed(down, stats));

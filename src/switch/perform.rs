@@ -121,6 +121,8 @@ impl Switch {
                 let digit = digit.to_char();
                 self.tell_flow(now, id, FlowEvent::Digit { digit });
             }
+            // No order of a flow listens to utterances.
+            CallEvent::Utterance(_) => {}
             CallEvent::HungUp => self.tell_flow(now, id, FlowEvent::CallEnded),
             CallEvent::Finished { command, outcome } => self.handle_order(now, command, outcome),
             CallEvent::Ended { cause, stats } => {
@@ -247,7 +249,10 @@ impl Switch {
 
     fn handle_order(&mut self, now: Instant, command: CommandId, outcome: Outcome) {
         let outcome = match outcome {
-            Outcome::Done | Outcome::Canceled | Outcome::Recorded { .. } => FlowOutcome::Done,
+            Outcome::Done
+            | Outcome::Canceled
+            | Outcome::Recorded { .. }
+            | Outcome::Detected { .. } => FlowOutcome::Done,
             Outcome::Interrupted { digit } => FlowOutcome::Interrupted {
                 digit: digit.to_char(),
             },

@@ -6,3 +6,5 @@ pub mod noise;
 pub mod plc;
 pub mod resample;
 pub mod tone;
+pub mod utterance;
+pub mod vad;

@@ -299,6 +299,24 @@ impl Engine {
                     session.record(command, config, &beep, out);
                 });
             }
+            Command::DetectMachine {
+                command,
+                session,
+                config,
+            } => {
+                self.order(now, session, command, false, |session, out| {
+                    session.detect_machine(command, &config, out);
+                });
+            }
+            Command::Listen {
+                command,
+                session,
+                config,
+            } => {
+                self.order(now, session, command, false, |session, out| {
+                    session.listen(command, &config, out);
+                });
+            }
             Command::Cancel { session, command } => {
                 self.with_session(now, session, |session, out| session.cancel(command, out));
             }

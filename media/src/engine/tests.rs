@@ -2,6 +2,7 @@
 
 mod hearing;
 mod latching;
+mod listening;
 mod orders;
 mod playing;
 mod recording;

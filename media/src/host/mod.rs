@@ -249,6 +249,8 @@ const fn session_of(command: &Command) -> SessionId {
         | Command::SendDigits { session, .. }
         | Command::Echo { session, .. }
         | Command::Record { session, .. }
+        | Command::DetectMachine { session, .. }
+        | Command::Listen { session, .. }
         | Command::Cancel { session, .. } => *session,
     }
 }
@@ -273,7 +275,9 @@ fn refusal(command: &Command) -> Option<Event> {
         Command::Play { command, .. }
         | Command::SendDigits { command, .. }
         | Command::Echo { command, .. }
-        | Command::Record { command, .. } => Some(finished(*command)),
+        | Command::Record { command, .. }
+        | Command::DetectMachine { command, .. }
+        | Command::Listen { command, .. } => Some(finished(*command)),
         Command::Configure { .. } | Command::Cancel { .. } => None,
     }
 }

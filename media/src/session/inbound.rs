@@ -1,7 +1,7 @@
 //! What a session hears: packets to digits, to an echo, to the listener.
 //!
-//! Sound is decoded only while somebody needs it: a running recording, or the search for keys that come as
-//! tones. That search stops for good once the peer has sent a telephone-event, and rests during an echo
+//! Sound is decoded only while somebody needs it: a running recording, somebody who listens, or the search
+//! for keys that come as tones. That search stops for good once the peer has sent a telephone-event, and rests during an echo
 //! for a peer that has negotiated them; a key that comes both ways is told once.
 
 use std::net::SocketAddr;
@@ -203,8 +203,11 @@ impl Session {
 
     /// Listens from the next quiet slot on when the sound of the peer is needed.
     pub(super) fn listen_if_needed(&mut self) {
-        if self.is_recording() {
+        if self.needs_sound() {
             self.inbound.ticking.want();
+        }
+        if self.needs_said() {
+            self.said.get_or_insert_default();
         }
     }
 
@@ -222,6 +225,7 @@ impl Session {
             if let Some(recording) = &mut self.recording {
                 recording.skip(u64::from(missed));
             }
+            self.ears.skip(u64::from(missed));
             self.inbound.ticking = Ticking::At(due + FRAME_DURATION);
             self.listen_tick(due, out);
         }
@@ -254,7 +258,7 @@ impl Session {
             .handle(payload, header.timestamp, header.marker);
         let Some(digit) = digit else { return };
         self.inbound.has_event = true;
-        if !self.is_recording() {
+        if !self.needs_sound() {
             self.inbound.rest();
         }
         let heard = self.inbound.last_tone.take();
@@ -286,7 +290,7 @@ impl Session {
                 },
             );
         }
-        if self.is_recording() || self.looks_for_tones(config) {
+        if self.needs_sound() || self.looks_for_tones(config) {
             let listener = self.inbound.listener.get_or_insert_default();
             let in_time = listener.insert(now, header, codec, payload);
             self.inbound.late += u64::from(!in_time);
@@ -336,26 +340,36 @@ impl Session {
             self.inbound.last_tone = Some((digit, due));
             self.handle_digit(digit, DigitSource::Tone, out);
         }
-        if self.is_recording() {
-            self.record_tick(&heard, out);
+        if self.needs_sound() {
+            let said = self.take_said(&heard);
+            self.hear(&heard, &said, out);
+            self.record_tick(&heard, &said, out);
         } else if self.inbound.silent_frames >= REST_AFTER || self.inbound.listener.is_none() {
             self.inbound.rest();
         }
+        if !self.needs_said() {
+            self.said = None;
+        }
     }
 
-    fn record_tick(&mut self, heard: &Frame, out: &mut Outbox) {
+    /// The next 20 ms of what the peer hears from us.
+    fn take_said(&mut self, heard: &Frame) -> Frame {
         let is_speaking = self.outbound.is_speaking();
-        let is_echoing = self.echo.is_some() && !is_speaking;
-        let Some(recording) = &mut self.recording else {
+        if self.echo.is_some() && !is_speaking {
+            return *heard;
+        }
+        self.said
+            .as_mut()
+            .map_or(Frame::SILENCE, |said| said.take(is_speaking))
+    }
+
+    fn record_tick(&mut self, heard: &Frame, said: &Frame, out: &mut Outbox) {
+        let recording = self.recording.as_mut();
+        let Some(recording) = recording.filter(|recording| recording.is_running()) else {
             return;
         };
-        let said = if is_echoing {
-            *heard
-        } else {
-            recording.take_said(is_speaking)
-        };
         let position = recording.advance();
-        out.record_frame(recording.command, position, heard, &said);
+        out.record_frame(recording.command, position, heard, said);
         if let Some(end) = recording.end_after(heard) {
             self.end_recording(end, out);
         }
@@ -365,6 +379,16 @@ impl Session {
         self.recording
             .as_ref()
             .is_some_and(|recording| recording.is_running())
+    }
+
+    /// Whether the sound of the peer is needed, beside the search for keys in it.
+    fn needs_sound(&self) -> bool {
+        self.is_recording() || self.ears.are_open()
+    }
+
+    /// Whether what we send is needed.
+    fn needs_said(&self) -> bool {
+        self.is_recording() || self.ears.hear_us()
     }
 
     fn looks_for_tones(&self, config: &SessionConfig) -> bool {

@@ -11,13 +11,14 @@
 //!                        |      tones; only while needed   prompts |
 //!                        '------------------.                      |
 //!                                           v                      v
-//!                                         recording: heard and said, 20 ms each
+//!                            recording, ears: heard and said, 20 ms each
 //! ```
 //!
 //! A session is a value without task, clock or socket. It is ticked only while it speaks or listens to
 //! sound; an echo without a recording is passed on as it arrives and is not decoded.
 
 mod clock;
+mod ears;
 mod inbound;
 mod latch;
 mod listener;
@@ -25,6 +26,7 @@ mod outbound;
 mod prompts;
 mod recording;
 mod reports;
+mod said;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,12 +36,14 @@ use rand::rngs::{SmallRng, StdRng};
 use rand::{Rng, SeedableRng};
 
 use self::clock::SendClock;
+use self::ears::Ears;
 use self::inbound::Inbound;
 use self::latch::Latch;
 use self::outbound::{Outbound, Ticking};
 use self::prompts::PromptReader;
 use self::recording::Recording;
 use self::reports::Reports;
+use self::said::Said;
 use crate::command::{
     CommandId, DigitSource, Event, MediaError, Outcome, RecordingConfig, RecordingEnd,
     SessionConfig, SessionId, SessionStats,
@@ -68,6 +72,9 @@ pub(crate) struct Session {
     outbound: Outbound,
     echo: Option<Echo>,
     recording: Option<Box<Recording>>,
+    ears: Ears,
+    /// What we sent, as long as it is recorded or listened to.
+    said: Option<Said>,
     reports: Reports,
     #[cfg(test)]
     is_poisoned: bool,
@@ -98,6 +105,8 @@ impl Session {
             outbound: Outbound::new(clock, now),
             echo: None,
             recording: None,
+            ears: Ears::default(),
+            said: None,
             reports: Reports::new(SmallRng::from_rng(rng)),
             #[cfg(test)]
             is_poisoned: false,
@@ -169,6 +178,7 @@ impl Session {
         if self.echo.take_if(|echo| echo.command == command).is_some() {
             out.finished(command, Outcome::Canceled);
         }
+        self.cancel_listening(command, out);
         if self
             .recording
             .as_ref()
@@ -266,6 +276,7 @@ impl Session {
         if let Some(echo) = self.echo.take() {
             out.finished(echo.command, Outcome::Canceled);
         }
+        self.close_ears(out);
         self.end_recording(RecordingEnd::Stopped, out);
         self.send_report(now, wall, true, out);
         self.stats()

@@ -260,10 +260,10 @@ impl Session {
         let payload = &mut payload[..ptime.samples()];
         match self.next_sound(config, ptime, due, payload, out) {
             Sound::Audio if self.can_send(config) => {
-                if let Some(recording) = &mut self.recording {
+                if let Some(said) = &mut self.said {
                     let mut samples = [0; MAX_SAMPLES];
                     let count = config.send.1.decode(payload, &mut samples);
-                    recording.said(&samples[..count]);
+                    said.push(&samples[..count]);
                 }
                 let stamp = self.outbound.clock.stamp(due, ptime.samples() as u32);
                 self.send_packet(now, config.send.0, stamp, payload, out);

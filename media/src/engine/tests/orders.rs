@@ -6,7 +6,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::rig::{PTIME, Phone, Rig, SESSION, config, digits, ms};
-use crate::command::{Command, CommandId, Event, MediaError, Outcome, RecordingConfig, SessionId};
+use crate::amd::AmdConfig;
+use crate::command::{
+    Command, CommandId, Event, ListenConfig, MediaError, Outcome, RecordingConfig, SessionId, Sides,
+};
+use crate::dsp::utterance::UtteranceLimits;
 use crate::engine::Input;
 use crate::prompt::Prompt;
 
@@ -30,10 +34,13 @@ fn record(command: u64, session: SessionId) -> Command {
     }
 }
 
-/// One of the four orders that take time.
+/// How many kinds of orders take time.
+const KINDS: u8 = 6;
+
+/// One of the orders that take time.
 fn order(kind: u8, command: u64, session: SessionId) -> Command {
     let id = CommandId(command);
-    match kind % 4 {
+    match kind % KINDS {
         0 => Command::Play {
             command: id,
             session,
@@ -53,14 +60,30 @@ fn order(kind: u8, command: u64, session: SessionId) -> Command {
             duration: ms(150),
             with_digits: true,
         },
-        _ => record(command, session),
+        3 => record(command, session),
+        4 => Command::DetectMachine {
+            command: id,
+            session,
+            config: Box::new(AmdConfig {
+                initial_silence: ms(400),
+                ..AmdConfig::default()
+            }),
+        },
+        _ => Command::Listen {
+            command: id,
+            session,
+            config: ListenConfig {
+                sides: [Sides::Peer, Sides::Us, Sides::Both][command as usize % 3],
+                limits: UtteranceLimits::default(),
+            },
+        },
     }
 }
 
 #[test]
 fn orders_of_an_unknown_session_fail_at_once() {
     let mut rig = Rig::new();
-    for kind in 0..4 {
+    for kind in 0..KINDS {
         rig.command(order(kind, u64::from(kind), SessionId(404)));
         let why = MediaError::UnknownSession;
         assert_eq!(
@@ -73,9 +96,12 @@ fn orders_of_an_unknown_session_fail_at_once() {
 #[test]
 fn orders_of_a_closed_session_are_canceled_before_it_is_told_closed() {
     let mut rig = Rig::with_call(&Phone::new(400.0));
-    (0..3).for_each(|kind| rig.command(order(kind, u64::from(kind), SESSION)));
+    let kinds = [0, 1, 2, 4, 5];
+    for kind in kinds {
+        rig.command(order(kind, u64::from(kind), SESSION));
+    }
     rig.command(Command::Close { session: SESSION });
-    for command in 0..3 {
+    for command in kinds.map(u64::from) {
         assert_eq!(rig.finished(command), Some(&Outcome::Canceled));
     }
     assert!(matches!(rig.events.last(), Some((_, Event::Closed { .. }))));
@@ -142,12 +168,13 @@ fn a_panic_in_one_session_ends_it_alone() {
     for session in [SESSION, SessionId(2)] {
         rig.open(session);
         rig.configure(session, config(&Phone::new(400.0)));
-        (0..4).for_each(|kind| rig.command(order(kind, session.0 * 10 + u64::from(kind), session)));
+        (0..KINDS)
+            .for_each(|kind| rig.command(order(kind, session.0 * 10 + u64::from(kind), session)));
     }
     rig.engine.poison(SESSION);
     rig.pass(ms(5_000));
     let why = MediaError::Internal;
-    for command in 10..14 {
+    for command in 10..10 + u64::from(KINDS) {
         assert_eq!(
             rig.finished(command),
             Some(&Outcome::Failed { why: why.clone() })

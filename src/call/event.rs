@@ -1,0 +1,45 @@
+//! What a call reports, and how it refuses.
+
+use flowswitch_media::command::{CommandId, Outcome, SessionStats, Utterance};
+use flowswitch_media::dtmf::Digit;
+
+use super::cause::Cause;
+use crate::status::CallStatus;
+
+/// News of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallEvent {
+    /// The status changed.
+    Status(CallStatus),
+    /// The party pressed a key.
+    Digit(Digit),
+    /// A verb came to its end.
+    Finished {
+        /// Which.
+        command: CommandId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// Somebody has said something to an order to listen.
+    Utterance(Utterance),
+    /// The call is over: nothing reaches the party any more.
+    HungUp,
+    /// The call is over and its media is closed; the last event.
+    Ended {
+        /// Why.
+        cause: Cause,
+        /// What its media session did.
+        stats: SessionStats,
+    },
+}
+
+/// Why a recording could not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordRefused {
+    /// The call is not answered.
+    #[error("the call is not answered")]
+    NotProgressing,
+    /// One is running.
+    #[error("a recording is already running")]
+    AlreadyRecording,
+}
