@@ -37,6 +37,9 @@ impl Activeflow {
         if let FlowOutcome::Failed { why } = outcome {
             debug!(activeflow = %self.id, command = finished.0, why, "command failed");
         }
+        if self.is_hanging_up() {
+            return;
+        }
         if self.cursor.holds(finished) {
             return self.leave_queue(now, finished);
         }
@@ -219,6 +222,9 @@ impl Activeflow {
         };
         self.set_variable(AMD_RESULT, result.as_str());
         let was_awaited = self.take_wait(command).is_some();
+        if self.is_hanging_up() {
+            return;
+        }
         if detection.hangs_up && result == MachineResult::Machine {
             let reason = HangupReason::Amd;
             self.abandon();
@@ -277,7 +283,7 @@ impl Activeflow {
 
     /// Leaves the wait flow at once, wherever it is.
     pub(super) fn handle_served(&mut self, now: Instant, command: FlowCommandId) {
-        if self.cursor.serve(command) {
+        if !self.is_hanging_up() && self.cursor.serve(command) {
             self.abandon();
             self.execute(now, Step::Arrived(Arrival::Action));
         }
@@ -324,6 +330,11 @@ impl Activeflow {
         if self.is_blocked() && stands_there {
             self.execute(now, Step::Next);
         }
+    }
+
+    /// Whether only the end of the call is waited for.
+    const fn is_hanging_up(&self) -> bool {
+        matches!(self.state, State::Waiting(Wait::Hangup))
     }
 
     /// What the cursor waits for, if it waits for this command; it waits for nothing then.

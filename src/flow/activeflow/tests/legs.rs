@@ -285,6 +285,21 @@ fn a_wait_flow_that_jumps_out_gives_up_the_place() {
 }
 
 #[test]
+fn a_call_that_is_being_hung_up_is_served_by_nobody_and_goes_nowhere() {
+    let (mut run, command, wait) = queued(&list(&[action("h", "hangup", "{}")]));
+    found(&mut run, &wait);
+    assert_eq!(run.orders(), ["hangup normal"]);
+    run.tell(FlowEvent::QueueServed { command });
+    run.tell(FlowEvent::Finished {
+        command,
+        outcome: FlowOutcome::Done,
+    });
+    assert_eq!(run.orders(), [""; 0]);
+    run.tell(FlowEvent::CallEnded);
+    assert_eq!(run.orders(), ["call ended"]);
+}
+
+#[test]
 fn external_media_may_state_its_two_ways_each_by_itself() {
     let start = |option| {
         let mut run = Run::on_call(&list(&[action("e", "external_media_start", option)]));
