@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use flowswitch::shell::check::{self, CheckOptions};
 use flowswitch::shell::config::{FileConfig, Overrides, Settings};
 use flowswitch::shell::serve::serve;
 
@@ -23,6 +24,8 @@ struct CommandLine {
 enum Command {
     /// Take calls (the default)
     Serve(ServeOptions),
+    /// Say what is wrong with flow files, and how to mend it
+    Check(CheckOptions),
 }
 
 #[derive(Args, Default)]
@@ -59,22 +62,21 @@ struct ServeOptions {
 }
 
 fn main() -> ExitCode {
-    let options = match CommandLine::try_parse() {
-        Ok(
-            CommandLine {
-                command: Some(Command::Serve(options)),
-                ..
-            }
-            | CommandLine { options, .. },
-        ) => options,
+    let command = match CommandLine::try_parse() {
+        Ok(line) => line.command.unwrap_or(Command::Serve(line.options)),
         Err(error) if error.use_stderr() => return fail(&one_line(&error.render().to_string())),
         Err(help) => {
             print!("{help}");
             return ExitCode::SUCCESS;
         }
     };
-    match run(options) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match command {
+        Command::Serve(options) => run(options).map(|()| true),
+        Command::Check(options) => run_check(&options),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => fail(&one_line(&format!("{error:#}"))),
     }
 }
@@ -105,6 +107,18 @@ fn run(options: ServeOptions) -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(serve(settings))
+}
+
+/// Whether all is well.
+fn run_check(options: &CheckOptions) -> anyhow::Result<bool> {
+    let file = options.config.as_deref();
+    let settings = Settings::new(
+        Overrides::default(),
+        file.map_or_else(|| Ok(FileConfig::default()), FileConfig::read)?,
+        file.and_then(Path::parent).unwrap_or(Path::new("")),
+    )?;
+    let mut out = std::io::stdout().lock();
+    Ok(check::run(options, settings.outbound_allow, &mut out)?)
 }
 
 /// The message without clap's usage text, and without line ends.

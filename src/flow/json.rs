@@ -5,19 +5,21 @@
 //! that stands twice in one object is refused, because nobody can tell which was meant, and a byte
 //! order mark at the start is skipped, because editors write it.
 
+use std::fmt::Write as _;
+
 /// How deep lists and objects may lie in each other.
-pub(super) const MAX_DEPTH: usize = 128;
+pub(crate) const MAX_DEPTH: usize = 128;
 
 /// A value and the byte offset of its first character.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
-    pub(super) at: usize,
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) at: usize,
+    pub(crate) value: Value,
 }
 
 /// What stands there; numbers without fraction and exponent that fit are whole.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Bool(bool),
     Whole(i64),
@@ -29,14 +31,14 @@ pub(super) enum Value {
 
 /// One `"key": value` of an object.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Member {
-    pub(super) key: String,
-    pub(super) node: Node,
+pub(crate) struct Member {
+    pub(crate) key: String,
+    pub(crate) node: Node,
 }
 
 impl Value {
     /// What an author calls this kind of value.
-    pub(super) const fn kind(&self) -> &'static str {
+    pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
@@ -100,22 +102,22 @@ pub enum SyntaxError {
 
 /// A [`SyntaxError`] and where it is.
 #[derive(Debug)]
-pub(super) struct Misread {
-    pub(super) at: usize,
+pub(crate) struct Misread {
+    pub(crate) at: usize,
     /// From the innermost value outward.
-    pub(super) path: Vec<Segment>,
-    pub(super) error: SyntaxError,
+    pub(crate) path: Vec<Segment>,
+    pub(crate) error: SyntaxError,
 }
 
 /// One step of a path from the root of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Segment {
+pub(crate) enum Segment {
     Key(String),
     Index(usize),
 }
 
 /// Reads one JSON value that fills the whole text.
-pub(super) fn parse(text: &[u8]) -> Result<Node, Misread> {
+pub(crate) fn parse(text: &[u8]) -> Result<Node, Misread> {
     let text = std::str::from_utf8(text)
         .map_err(|error| Misread::new(error.valid_up_to(), SyntaxError::NotUtf8))?;
     let mut parser = Parser {
@@ -136,7 +138,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Node, Misread> {
 }
 
 /// Line and column of a byte offset, both from one; a column is a character.
-pub(super) fn line_and_column(text: &[u8], at: usize) -> (usize, usize) {
+pub(crate) fn line_and_column(text: &[u8], at: usize) -> (usize, usize) {
     let before = &text[..at.min(text.len())];
     let line_start = before
         .iter()
@@ -427,12 +429,44 @@ impl Parser<'_> {
 }
 
 /// The first characters of a text that goes into an error.
-pub(super) fn clip(text: &str) -> String {
+pub(crate) fn clip(text: &str) -> String {
     const LENGTH: usize = 64;
     match text.char_indices().nth(LENGTH) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// The path of a misread, from the root.
+pub(crate) fn path_of(segments: &[Segment]) -> String {
+    let mut path = String::new();
+    for segment in segments.iter().rev() {
+        match segment {
+            Segment::Key(key) => push_key(&mut path, key),
+            Segment::Index(index) => push_index(&mut path, *index),
+        }
+    }
+    path
+}
+
+/// `.key`, or `["a key"]` when it is not a plain word.
+pub(crate) fn push_key(path: &mut String, key: &str) {
+    let is_word = !key.is_empty()
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !is_word {
+        let _ = write!(path, "[{:?}]", clip(key));
+    } else {
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(&clip(key));
+    }
+}
+
+pub(crate) fn push_index(path: &mut String, index: usize) {
+    let _ = write!(path, "[{index}]");
 }
 
 /// Index of the first member whose key stood before.

@@ -15,6 +15,7 @@
 //! until [`FlowCommand::Ended`], after which nothing comes.
 
 pub mod dialect;
+pub mod lint;
 pub mod variable;
 
 mod action;
@@ -25,7 +26,7 @@ mod cursor;
 mod end;
 mod event;
 mod insert;
-mod json;
+pub(crate) mod json;
 mod outward;
 mod perform;
 mod reference;

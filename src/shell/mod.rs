@@ -5,9 +5,11 @@
     reason = "the shell is where tasks and threads are started and the clock is read"
 )]
 
+pub mod check;
 pub mod config;
 pub mod driver;
 pub mod fetch;
+pub mod flow_files;
 pub mod flows;
 pub mod prompts;
 pub mod serve;

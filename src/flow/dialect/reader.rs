@@ -3,10 +3,11 @@
 //! A value that is wrong is noted and its default taken, so that reading goes on to the next one.
 
 use std::cell::RefCell;
-use std::fmt::Write as _;
 
 use super::error::{FlowError, FlowErrorKind, FlowErrors};
-use crate::flow::json::{Member, Misread, Node, Segment, Value, clip, line_and_column};
+use crate::flow::json::{
+    Member, Misread, Node, Value, clip, line_and_column, path_of, push_index, push_key,
+};
 use crate::flow::template::{Late, Scalar, Template};
 
 /// The text being read, and what was found wrong with it.
@@ -36,14 +37,7 @@ impl<'t> Report<'t> {
     }
 
     pub(super) fn misread(&self, misread: Misread) {
-        let mut path = String::new();
-        for segment in misread.path.iter().rev() {
-            match segment {
-                Segment::Key(key) => push_key(&mut path, key),
-                Segment::Index(index) => push_index(&mut path, *index),
-            }
-        }
-        self.add(misread.at, path, misread.error.into());
+        self.add(misread.at, path_of(&misread.path), misread.error.into());
     }
 
     pub(super) fn whole_file(&self, kind: FlowErrorKind) {
@@ -223,24 +217,4 @@ impl<'a> Field<'a> {
         }
         path
     }
-}
-
-/// `.key`, or `["a key"]` when it is not a plain word.
-fn push_key(path: &mut String, key: &str) {
-    let is_word = !key.is_empty()
-        && key
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if !is_word {
-        let _ = write!(path, "[{:?}]", clip(key));
-    } else {
-        if !path.is_empty() {
-            path.push('.');
-        }
-        path.push_str(&clip(key));
-    }
-}
-
-fn push_index(path: &mut String, index: usize) {
-    let _ = write!(path, "[{index}]");
 }
