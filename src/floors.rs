@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms of this crate it may use; `time`, `ids` and `status` are open to all.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("time", &[]),
     ("ids", &[]),
     ("status", &[]),
@@ -13,7 +13,11 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("call", &["sip", "sdp"]),
     ("store", &["flow"]),
     ("switch", &["sip", "sdp", "flow", "call", "store"]),
-    ("shell", &["sip", "sdp", "flow", "call", "store", "switch"]),
+    ("dryrun", &["flow"]),
+    (
+        "shell",
+        &["sip", "sdp", "flow", "call", "store", "switch", "dryrun"],
+    ),
     ("sim", &["sip", "sdp", "flow", "call", "store", "switch"]),
 ];
 /// Open to every room but themselves.

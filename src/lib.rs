@@ -16,6 +16,7 @@
 //! ```text
 //! 7  main.rs     flags, settings, run
 //! 6  shell       sockets, clock, HTTP out, speech, disk, threads: the only async
+//! 5  dryrun      a flow with a scripted caller, in virtual time: uses flow only
 //! 4  switch      the one owner: joins calls and flows; Input and Output
 //! 3  call        one party            |  store    what is configured
 //! 2  sdp         |  sip  message < transaction < dialog < endpoint  |  flow
@@ -33,10 +34,11 @@
 //! | [`sip::message`] | bytes to types and back, tolerant in, strict out; a body stays bytes |
 //! | [`sip`] | transactions, dialogs and the endpoint over them; beside them [`sip::registrar`] and [`sip::auth`] |
 //! | [`sdp`] | descriptions, and [`sdp::negotiate`]: offer and answer to a media configuration |
-//! | [`flow`] | [`flow::dialect`]: JSON to typed actions; [`flow::Activeflow`]: one run; knows no call |
+//! | [`flow`] | [`flow::dialect`]: JSON to typed actions; [`flow::lint`]: what is wrong with it; [`flow::Activeflow`]: one run; knows no call |
 //! | [`call`] | one party: dialog and media session with status, verbs and a cause; knows no flow |
 //! | [`store`] | flows by name and number, who may call, networks |
 //! | [`switch`] | who calls what, flow order to call verb and back, registration |
+//! | [`dryrun`] | tests of flows without a phone: script, world, comparison, coverage |
 //! | [`shell`] | sockets, settings, the flows directory, prompts and speech, the driver |
 //!
 //! # Data flows
@@ -83,6 +85,8 @@ pub mod call;
 pub mod store;
 
 pub mod switch;
+
+pub mod dryrun;
 
 pub mod shell;
 

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use flowswitch::shell::check::{self, CheckOptions};
 use flowswitch::shell::config::{FileConfig, Overrides, Settings};
+use flowswitch::shell::dry_run::{self, TestOptions};
 use flowswitch::shell::serve::serve;
 
 /// A softswitch in one process: SIP, RTP media, and call flows written as JSON.
@@ -26,6 +27,8 @@ enum Command {
     Serve(ServeOptions),
     /// Say what is wrong with flow files, and how to mend it
     Check(CheckOptions),
+    /// Run the tests beside flow files, without a phone and in virtual time
+    Test(TestOptions),
 }
 
 #[derive(Args, Default)]
@@ -73,6 +76,9 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Serve(options) => run(options).map(|()| true),
         Command::Check(options) => run_check(&options),
+        Command::Test(options) => {
+            dry_run::run(&options, &mut std::io::stdout().lock()).map_err(Into::into)
+        }
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

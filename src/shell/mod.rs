@@ -8,6 +8,7 @@
 pub mod check;
 pub mod config;
 pub mod driver;
+pub mod dry_run;
 pub mod fetch;
 pub mod flow_files;
 pub mod flows;

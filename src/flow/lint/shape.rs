@@ -26,6 +26,15 @@ pub(super) fn check_flow<'a>(root: &Place<'a>, around: &Surroundings<'_>) -> Opt
         );
         return None;
     }
+    let kind = root.find("type").and_then(|kind| kind.text());
+    if root.find("actions").is_none() && kind.is_some_and(|kind| catalogue::find(kind).is_some()) {
+        root.note(
+            Rule::NotAFlow,
+            "this is one action, not a flow",
+            "put it into an array: [ … ]",
+        );
+        return None;
+    }
     for (key, field) in root.members() {
         match key {
             "id" | "name" | "detail" | "type" | "on_complete_flow_id"

@@ -101,6 +101,13 @@ fn the_broken_samples_of_the_documentation_are_explained() {
 }
 
 #[test]
+fn one_action_alone_is_told_to_be_put_into_an_array() {
+    let findings = findings_in(br#"{"type": "talk", "option": {"text": "Hi"}}"#);
+    assert_eq!(findings[0].sentence, "this is one action, not a flow");
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+}
+
+#[test]
 fn a_missing_comma_is_told_at_the_line_that_lacks_it() {
     let finding = only("[{\"type\": \"hangup\",\n\"option\": {}}\n{\"type\": \"stop\"}]");
     assert_eq!((finding.line, finding.column), (3, 1));
