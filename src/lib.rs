@@ -18,7 +18,7 @@
 //! 6  shell       sockets, clock, HTTP out, speech, disk, threads: the only async
 //! 5  dryrun      a flow with a scripted caller, in virtual time: uses flow only
 //! 4  switch      the one owner: joins calls and flows; Input and Output
-//! 3  call        one party            |  store    what is configured
+//! 3  call        one party            |  store    what is configured, what has been
 //! 2  sdp         |  sip  message < transaction < dialog < endpoint  |  flow
 //! 1  media (crate)  |  time  |  ids  |  status
 //! ```
@@ -36,10 +36,10 @@
 //! | [`sdp`] | descriptions, and [`sdp::negotiate`]: offer and answer to a media configuration |
 //! | [`flow`] | [`flow::dialect`]: JSON to typed actions; [`flow::lint`]: what is wrong with it; [`flow::Activeflow`]: one run; knows no call |
 //! | [`call`] | one party: dialog and media session with status, verbs and a cause; knows no flow |
-//! | [`store`] | flows by name and number, who may call, networks |
+//! | [`store`] | flows by name and number, who may call, networks; recordings, transcripts and messages that were made |
 //! | [`switch`] | who calls what, flow order to call verb and back, registration |
 //! | [`dryrun`] | tests of flows without a phone: script, world, comparison, coverage |
-//! | [`shell`] | sockets, settings, the flows directory, prompts and speech, the driver |
+//! | [`shell`] | sockets, settings, the flows directory, prompts and speech, errands outside, the driver |
 //!
 //! # Data flows
 //!
@@ -59,6 +59,11 @@
 //! [`switch::Input::Fetched`] → [`flowswitch_media::command::Command::Play`] →
 //! [`flowswitch_media::command::Event::Finished`] → the cursor moves. Each order gets exactly one
 //! `Finished`, also when its session dies; one that no cursor waits for moves nothing.
+//!
+//! **Flow action to the world outside and back.** `webhook_send`, `fetch`, `email_send`, … →
+//! [`flow::FlowCommand`] → [`switch::Output::Outside`] → [`shell::outside`] (the one gate, SMTP, providers) →
+//! [`switch::Input::Outside`] → the asker: a flow, a message, a transcription, a talk. `transcribe_start` and
+//! `ai_talk` listen: [`flowswitch_media::command::Event::Utterance`] → an order to transcribe → words.
 //!
 //! # Who owns what
 //!

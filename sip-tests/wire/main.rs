@@ -10,6 +10,7 @@
 //! | `rtp`, `sound`, `wav` | packets each 20 ms, G.711, tones and a meter |
 //! | `calls`, `refusals`, `routes`, `timing` | signalling |
 //! | `menu`, `media`, `files`, `recording` | what is heard |
+//! | `outside` | what flows reach beyond the call |
 //! | `register`, `access` | who may |
 //! | `operate`, `hostile`, `torture` | running it, and bad input |
 
@@ -39,6 +40,7 @@ mod hostile;
 mod media;
 mod menu;
 mod operate;
+mod outside;
 mod recording;
 mod refusals;
 mod register;

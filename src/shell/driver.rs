@@ -1,15 +1,22 @@
 //! The one task that owns the switch: one input, drain what it wants, arm the timer.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use flowswitch_media::command::{CommandId, Event};
 use flowswitch_media::host::MediaHost;
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
+use super::outside::Outside;
 use super::prompts::Prompts;
 use super::transport::Transports;
-use crate::switch::{Input, Output, Source, Switch};
+use crate::store::transcripts::Transcript;
+use crate::switch::{
+    Input, OrderId, Output, OutsideAnswer, OutsideFailure, OutsideRequest, Report, Source, Switch,
+};
 
 /// The switch with the world around it.
 pub struct Driver {
@@ -21,6 +28,8 @@ pub struct Driver {
     pub media: MediaHost,
     /// What makes its prompts.
     pub prompts: Arc<Prompts>,
+    /// What does the rest of its errands.
+    pub outside: Arc<Outside>,
     /// What happens, but for media.
     pub inputs: mpsc::Receiver<Input>,
     /// For answers that come later.
@@ -33,7 +42,9 @@ impl Driver {
     /// Runs until everything asked for by [`Input::Stop`] is done.
     pub async fn run(mut self) {
         let mut is_overloaded = false;
-        while let Some(deadline) = self.drain() {
+        let mut errands = JoinSet::new();
+        while let Some(deadline) = self.drain(&mut errands) {
+            while errands.try_join_next().is_some() {}
             let input = tokio::select! {
                 biased;
                 Some(event) = self.events.recv() => Input::Media(event),
@@ -57,6 +68,13 @@ impl Driver {
             }
             self.switch.handle_input(now, input);
         }
+        let finishing = async {
+            while errands.join_next().await.is_some() {}
+            self.outside.finish().await;
+        };
+        if tokio::time::timeout(LAST_ERRANDS, finishing).await.is_err() {
+            tracing::warn!("webhooks or mails are left undelivered");
+        }
         // Sessions are closed and files complete when this returns; it may wait for a disk.
         let mut media = self.media;
         let stopped = tokio::task::spawn_blocking(move || media.stop()).await;
@@ -66,16 +84,42 @@ impl Driver {
     }
 
     /// Carries out what the switch wants; `None` when it has stopped.
-    fn drain(&mut self) -> Option<Option<Instant>> {
+    fn drain(&mut self, errands: &mut JoinSet<()>) -> Option<Option<Instant>> {
         let now = Instant::now();
         loop {
             match self.switch.poll_output(now) {
                 Output::Transmit(transmit) => self.transports.send(transmit),
                 Output::Media(command) => self.media.send(command),
                 Output::Fetch { command, sources } => self.fetch(command, sources),
+                Output::Outside { order, request } => {
+                    errands.spawn(self.carry_out(order, request));
+                }
+                Output::Report(report) => tell(&report),
                 Output::Stopped => return None,
                 Output::Timeout(at) => return Some(at),
             }
+        }
+    }
+
+    /// One errand outside, and its one answer, however it ends.
+    fn carry_out(
+        &self,
+        order: OrderId,
+        request: OutsideRequest,
+    ) -> impl Future<Output = ()> + use<> {
+        let outside = Arc::clone(&self.outside);
+        let answers = self.answers.clone();
+        async move {
+            let errand = AssertUnwindSafe(outside.carry_out(request)).catch_unwind();
+            let answer = errand.await.unwrap_or_else(|_| {
+                tracing::error!(
+                    order = order.0,
+                    "an errand outside failed; please report this"
+                );
+                OutsideAnswer::Failed(OutsideFailure::Unavailable)
+            });
+            // Nobody waits for it when the switch has stopped.
+            let _ = answers.send(Input::Outside { order, answer }).await;
         }
     }
 
@@ -100,6 +144,33 @@ impl Driver {
         });
     }
 }
+
+/// What is known of calls is in the log; what was said in them is not.
+fn tell(report: &Report) {
+    match report {
+        Report::Message(message) => {
+            tracing::info!(message = %message.id, status = message.status.as_str(), "message");
+        }
+        Report::Transcript(transcript) => {
+            let Transcript {
+                transcribe,
+                call,
+                direction,
+                at,
+                text,
+            } = transcript;
+            let direction = direction.as_str();
+            tracing::info!(%call, %transcribe, direction, ?at, length = text.len(), "transcript");
+            tracing::trace!(%call, text, "transcript");
+        }
+        Report::TranscribeEnded { transcribe, call } => {
+            tracing::info!(%call, %transcribe, "transcription is over");
+        }
+    }
+}
+
+/// How long the end waits for mails and webhooks that are under way: a try and the next.
+const LAST_ERRANDS: Duration = Duration::from_secs(5);
 
 async fn sleep_until(deadline: Option<Instant>) {
     match deadline {

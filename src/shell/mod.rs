@@ -12,6 +12,7 @@ pub mod dry_run;
 pub mod fetch;
 pub mod flow_files;
 pub mod flows;
+pub mod outside;
 pub mod prompts;
 pub mod serve;
 pub mod speech;

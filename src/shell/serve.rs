@@ -12,16 +12,17 @@ use tokio::sync::mpsc;
 
 use super::config::{Settings, SpeechSettings, secrets};
 use super::driver::Driver;
-use super::fetch::{OutboundPolicy, install_tls};
+use super::fetch::{ApiKey, OutboundPolicy, ProviderConfig, install_tls};
 use super::flows::FlowDirectory;
+use super::outside::{Outside, OutsideConfig};
 use super::prompts::{PromptLimits, Prompts, PromptsConfig};
-use super::speech::{ApiKey, HttpVoiceConfig, SpeechConfig};
+use super::speech::{HttpVoiceConfig, SpeechConfig};
 use super::transport::{Counters, Transports};
 use crate::ids::Rng;
 use crate::sip::{Endpoint, EndpointConfig, Limits};
 use crate::store::access::{Access, Trunk};
 use crate::store::flows::FlowTable;
-use crate::switch::{Input, Switch, SwitchConfig};
+use crate::switch::{Assistant, Input, Switch, SwitchConfig};
 use crate::time::Epoch;
 
 /// Inputs that wait for the switch: about a tenth of a second of work.
@@ -64,6 +65,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     })
     .context("cannot start the media engine")?;
     let prompts = Arc::new(Prompts::new(prompts_config(&settings))?);
+    let outside = Arc::new(Outside::new(outside_config(&settings))?);
 
     let screen = start_screen(&settings, &transports, &flows, &passwords)?;
     let mut switch = new_switch(&settings, passwords, &mut rng);
@@ -73,6 +75,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         transports,
         media,
         prompts,
+        outside,
         inputs,
         answers: answers.clone(),
         events,
@@ -101,6 +104,8 @@ fn new_switch(settings: &Settings, passwords: Vec<(String, String)>, rng: &mut R
         realm: "flowswitch".to_owned(),
         flow_limits: crate::flow::Limits::default(),
         calls: CALLS,
+        providers: outside_config(settings).providers(),
+        assistant: assistant(settings),
     };
     let trunk = |(name, networks): (String, _)| Trunk { name, networks };
     let trunks = settings.trunks.iter().cloned().map(trunk).collect();
@@ -117,16 +122,40 @@ fn new_switch(settings: &Settings, passwords: Vec<(String, String)>, rng: &mut R
     )
 }
 
+fn outside_config(settings: &Settings) -> OutsideConfig {
+    let servers = settings.servers.clone();
+    OutsideConfig {
+        outbound: OutboundPolicy {
+            allow: settings.outbound_allow.clone(),
+        },
+        smtp: servers.smtp,
+        message: servers.message,
+        transcription: servers.transcription,
+        chat: servers.chat,
+    }
+}
+
+fn assistant(settings: &Settings) -> Assistant {
+    let mut assistant = Assistant::default();
+    if let Some(prompt) = &settings.servers.assistant {
+        assistant.prompt.clone_from(prompt);
+    }
+    if let Some(chat) = &settings.servers.chat {
+        assistant.model.clone_from(&chat.model);
+    }
+    assistant
+}
+
 fn prompts_config(settings: &Settings) -> PromptsConfig {
     let speech = match &settings.speech {
         SpeechSettings::Embedded => SpeechConfig::Embedded,
         SpeechSettings::Program => SpeechConfig::Program {
             program: "espeak-ng".into(),
         },
-        SpeechSettings::Http { url, key } => SpeechConfig::Http(HttpVoiceConfig::new(
-            url.clone(),
-            key.clone().map(ApiKey::from),
-        )),
+        SpeechSettings::Http { url, key } => {
+            let (url, key) = (url.clone(), key.clone().map(ApiKey::from));
+            SpeechConfig::Http(HttpVoiceConfig::new(ProviderConfig { url, key }))
+        }
     };
     PromptsConfig {
         flows_dir: settings.flows.clone(),

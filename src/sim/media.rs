@@ -97,7 +97,9 @@ impl MediaRoom {
         if let Command::Play { command, .. }
         | Command::SendDigits { command, .. }
         | Command::Echo { command, .. }
-        | Command::Record { command, .. } = &command
+        | Command::Record { command, .. }
+        | Command::DetectMachine { command, .. }
+        | Command::Listen { command, .. } = &command
         {
             assert!(
                 self.orders.insert(*command, 0).is_none(),

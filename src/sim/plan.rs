@@ -12,7 +12,7 @@ use super::world::World;
 use crate::ids::Rng;
 use crate::sip::{Endpoint, EndpointConfig, Limits};
 use crate::store::access::{Accept, Access, Trunk};
-use crate::switch::{Switch, SwitchConfig};
+use crate::switch::{Assistant, Providers, Switch, SwitchConfig};
 use crate::time::Epoch;
 
 /// A world to be; every field may be changed before [`Plan::build`].
@@ -32,6 +32,8 @@ pub struct Plan {
     pub extensions: Vec<(&'static str, &'static str)>,
     /// Calls at once.
     pub calls: usize,
+    /// Which servers there are outside.
+    pub providers: Providers,
     /// The session interval; zero for none.
     pub session_expires: Duration,
     /// How SIP travels.
@@ -56,6 +58,12 @@ impl Plan {
             trunks: Vec::new(),
             extensions: Vec::new(),
             calls: 1000,
+            providers: Providers {
+                email: true,
+                message: true,
+                transcription: true,
+                chat: true,
+            },
             session_expires: Duration::ZERO,
             sip: Weather {
                 delay: Duration::from_millis(5),
@@ -99,6 +107,8 @@ pub(super) fn new_switch(now: Instant, plan: &Plan, rng: &mut Rng) -> Switch {
         realm: "flowswitch".to_owned(),
         flow_limits: crate::flow::Limits::default(),
         calls: plan.calls,
+        providers: plan.providers,
+        assistant: Assistant::default(),
     };
     let trunks = plan.trunks.iter().map(|(name, network)| Trunk {
         name: (*name).to_owned(),

@@ -20,7 +20,9 @@ use crate::ids::Rng;
 use crate::sip::message::Message;
 use crate::sip::{Hop, Transport};
 use crate::store::flows::FlowTable;
-use crate::switch::{Input, Output, Source, Switch};
+use crate::switch::{
+    Input, OrderId, Output, OutsideAnswer, OutsideFailure, OutsideRequest, Report, Source, Switch,
+};
 use crate::time::DeadlineQueue;
 
 /// Names a telephone of the world.
@@ -41,6 +43,14 @@ pub struct World {
     pub rtp: Net,
     /// How long speech takes to be made.
     pub fetching: Duration,
+    /// What the switch asked of the world outside.
+    pub asked: Vec<OutsideRequest>,
+    /// What the world outside answers; nothing where it is `None`.
+    pub answering: fn(&OutsideRequest) -> Option<OutsideAnswer>,
+    /// How long it takes to answer.
+    pub asking: Duration,
+    /// News of the switch.
+    pub reports: Vec<Report>,
     /// When the switch said that it has stopped.
     pub stopped_at: Option<Instant>,
     /// Messages for which a stream had to be opened.
@@ -70,6 +80,7 @@ enum Happening {
         bytes: Vec<u8>,
     },
     Fetched(CommandId, Option<Vec<Arc<Prompt>>>),
+    Outside(OrderId, OutsideAnswer),
     Media(Event),
 }
 
@@ -90,6 +101,10 @@ impl World {
             sip: Net::new(plan.sip, rng.fork()),
             rtp: Net::new(plan.rtp, rng.fork()),
             fetching: plan.fetching,
+            asked: Vec::new(),
+            answering: answer,
+            asking: Duration::from_millis(100),
+            reports: Vec::new(),
             stopped_at: None,
             opened: 0,
             strays: Vec::new(),
@@ -336,6 +351,7 @@ impl World {
                 self.drain_media();
             }
             Happening::Fetched(command, prompts) => self.input(Input::Fetched { command, prompts }),
+            Happening::Outside(order, answer) => self.input(Input::Outside { order, answer }),
             Happening::Media(event) => self.input(Input::Media(event)),
         }
     }
@@ -378,6 +394,15 @@ impl World {
                         );
                     }
                 }
+                Output::Outside { order, request } => {
+                    let answer = (self.answering)(&request);
+                    self.asked.push(request);
+                    if let Some(answer) = answer {
+                        let at = self.now + self.asking;
+                        self.later(at, Happening::Outside(order, answer));
+                    }
+                }
+                Output::Report(report) => self.reports.push(report),
                 Output::Stopped => {
                     self.stopped_at.get_or_insert(self.now);
                     self.switch_wake = None;
@@ -451,4 +476,16 @@ impl World {
         });
         Arc::clone(made)
     }
+}
+
+/// A world where everything outside works, nothing can be fetched, and all words are tones.
+fn answer(request: &OutsideRequest) -> Option<OutsideAnswer> {
+    Some(match request {
+        OutsideRequest::Fetch { .. } => OutsideAnswer::Failed(OutsideFailure::Refused),
+        OutsideRequest::Webhook { .. } | OutsideRequest::Email(_) | OutsideRequest::Message(_) => {
+            OutsideAnswer::Done
+        }
+        OutsideRequest::Transcribe { .. } => OutsideAnswer::Text("hello".to_owned()),
+        OutsideRequest::Chat { .. } => OutsideAnswer::Text("tone 500 300".to_owned()),
+    })
 }

@@ -1,5 +1,8 @@
-//! What is configured, as plain data: flows by name and number, trunks, extensions.
+//! Plain data: what is configured (flows, trunks, extensions) and what has been (recordings, messages).
 
 pub mod access;
 pub mod flows;
+pub mod messages;
 pub mod network;
+pub mod recordings;
+pub mod transcripts;

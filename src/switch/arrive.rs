@@ -184,6 +184,7 @@ impl Switch {
             call,
             activeflow: None,
             recording: None,
+            transcribing: None,
             waiting_for_recording: Vec::new(),
             after: None,
         };
@@ -228,47 +229,81 @@ impl Switch {
         let activeflow = Activeflow::new(
             id,
             flow,
-            reference(call),
+            call_reference(call),
             variables.to_pairs(),
             self.epoch,
             limits,
             self.rng.fork(),
         );
-        self.run(now, activeflow, call, None);
+        self.run(now, activeflow, Some(call), 0, None);
     }
 
     /// Starts the flow that follows one whose call is over; its media actions are passed over.
-    pub(super) fn start_on_complete(&mut self, now: Instant, call: CallId, after: OnComplete) {
+    pub(super) fn start_on_complete(
+        &mut self,
+        now: Instant,
+        reference: Reference,
+        after: OnComplete,
+    ) {
         let Some(flow) = self.flows.find(&after.flow_id).cloned() else {
-            tracing::warn!(%call, flow = %after.flow_id, "there is no such on-complete flow");
+            tracing::warn!(reference = %reference.id, flow = %after.flow_id, "there is no such on-complete flow");
             return;
         };
         let id = ActiveflowId(self.rng.uuid());
-        tracing::debug!(activeflow = %id, %call, flow = %flow.name, "on-complete flow");
+        tracing::debug!(activeflow = %id, flow = %flow.name, "on-complete flow");
         let limits = self.config.flow_limits;
         let activeflow = Activeflow::following(
             id,
             &flow,
-            reference(call),
+            reference,
             after,
             self.epoch,
             limits,
             self.rng.fork(),
         );
+        let call = (reference.kind == ReferenceType::Call).then_some(CallId(reference.id));
         let status = CallStatus::Hangup;
-        self.run(
-            now,
-            activeflow,
-            call,
-            Some(FlowEvent::CallStatus { status }),
-        );
+        let first = call.map(|_| FlowEvent::CallStatus { status });
+        self.run(now, activeflow, call, 0, first);
+    }
+
+    /// Starts a flow that belongs to no call; its media actions are passed over.
+    pub(super) fn start_without_call(
+        &mut self,
+        now: Instant,
+        flow: &str,
+        reference: Reference,
+        variables: Vec<(String, String)>,
+        generation: u32,
+    ) {
+        if self.activeflows.len() >= self.config.calls
+            || generation >= self.config.flow_limits.chain
+        {
+            tracing::warn!(
+                flow,
+                generation,
+                "not started: too many flows run, or follow one another"
+            );
+            return;
+        }
+        let Some(flow) = self.flows.find(flow).cloned() else {
+            tracing::warn!(flow, "not started: there is no such flow");
+            return;
+        };
+        let id = ActiveflowId(self.rng.uuid());
+        tracing::debug!(activeflow = %id, flow = %flow.name, kind = reference.kind.as_str(), "flow without a call");
+        let limits = self.config.flow_limits;
+        let rng = self.rng.fork();
+        let activeflow = Activeflow::new(id, &flow, reference, variables, self.epoch, limits, rng);
+        self.run(now, activeflow, None, generation, None);
     }
 
     fn run(
         &mut self,
         now: Instant,
         activeflow: Activeflow,
-        call: CallId,
+        call: Option<CallId>,
+        generation: u32,
         first: Option<FlowEvent>,
     ) {
         let id = activeflow.id();
@@ -279,6 +314,8 @@ impl Switch {
                 activeflow,
                 call,
                 running,
+                talking: None,
+                generation,
             },
         );
         self.with_flow(now, id, |flow| {
@@ -297,7 +334,7 @@ fn later() -> Vec<(HeaderName, Bytes)> {
     )]
 }
 
-fn reference(call: CallId) -> Reference {
+pub(super) fn call_reference(call: CallId) -> Reference {
     Reference {
         kind: ReferenceType::Call,
         id: call.0,

@@ -5,11 +5,16 @@ use std::time::Instant;
 
 use flowswitch_media::command::{Command, CommandId, Event};
 use flowswitch_media::prompt::Prompt;
+use uuid::Uuid;
 
-use crate::flow::Gender;
+use super::outside::{OrderId, OutsideAnswer, OutsideRequest};
+use crate::flow::{Address, Gender};
+use crate::ids::CallId;
 use crate::sip::message::{Message, MessageError};
 use crate::sip::{Hop, Transmit};
 use crate::store::flows::FlowTable;
+use crate::store::messages::Message as TextMessage;
+use crate::store::transcripts::Transcript;
 
 /// Something happened in the world.
 #[derive(Debug)]
@@ -35,6 +40,24 @@ pub enum Input {
         /// In the order of the sources.
         prompts: Option<Vec<Arc<Prompt>>>,
     },
+    /// The answer to an [`Output::Outside`].
+    Outside {
+        /// Which.
+        order: OrderId,
+        /// How it ended.
+        answer: OutsideAnswer,
+    },
+    /// A short message came in.
+    Message {
+        /// From whom.
+        source: Address,
+        /// To whom of us.
+        destination: Address,
+        /// What it says.
+        text: String,
+        /// Name or id of the flow that answers messages there.
+        flow: Option<String>,
+    },
     /// The flows have changed; running calls keep theirs.
     Flows(FlowTable),
     /// More waits to be handled than is good (true), or no longer so (false): new calls are refused
@@ -58,10 +81,36 @@ pub enum Output {
         /// In order.
         sources: Vec<Source>,
     },
+    /// Do something that is neither SIP nor sound; answered by exactly one [`Input::Outside`].
+    Outside {
+        /// To be named in the answer.
+        order: OrderId,
+        /// What.
+        request: OutsideRequest,
+    },
+    /// News for whoever watches.
+    Report(Report),
     /// Everything asked for by [`Input::Stop`] is done.
     Stopped,
     /// Nothing more now; call `handle_timeout` then, if there is a time.
     Timeout(Option<Instant>),
+}
+
+/// What happened, for whoever watches.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Report {
+    /// A message came, or became what it is now.
+    Message(TextMessage),
+    /// Something that was said is in words.
+    Transcript(Transcript),
+    /// All that was said is in words.
+    TranscribeEnded {
+        /// Which transcription.
+        transcribe: Uuid,
+        /// Of which call.
+        call: CallId,
+    },
 }
 
 /// Something that can be played.

@@ -18,30 +18,46 @@ use std::time::{Duration, Instant};
 use flowswitch_media::command::{Command, CommandId, Event as MediaEvent, SessionId};
 use flowswitch_media::dtmf::Digit;
 use flowswitch_media::prompt::Prompt;
+use uuid::Uuid;
 
 use crate::call::cause::{Cause, Why};
 use crate::call::digits::DigitPath;
 use crate::call::{Call, Down};
 use crate::flow::{Activeflow, FlowCommandId, OnComplete};
-use crate::ids::{ActiveflowId, CallId, Rng};
+use crate::ids::{ActiveflowId, CallId, RecordingId, Rng};
 use crate::sip::auth::Authenticator;
 use crate::sip::registrar::Registrar;
 use crate::sip::{DialogId, EndCause, Endpoint, Event as SipEvent};
 use crate::status::HangupReason;
 use crate::store::access::Access;
 use crate::store::flows::FlowTable;
+use crate::store::messages::MessageTable;
+use crate::store::recordings::RecordingTable;
+use crate::store::transcripts::TranscriptTable;
 use crate::time::{DeadlineQueue, Epoch, Seldom};
 
 mod arrive;
+mod ask;
 mod io;
+mod messaging;
+mod outside;
 mod perform;
+mod recording;
 mod register;
+mod summing;
+mod talk;
+mod talking;
+mod transcribing;
 mod wall;
 
 #[cfg(test)]
 mod tests;
 
-pub use io::{Input, Output, Source};
+pub use io::{Input, Output, Report, Source};
+pub use outside::{
+    Assistant, ChatMessage, ChatRole, Mail, OrderId, OutsideAnswer, OutsideFailure, OutsideRequest,
+    Providers, Sound, TextMessage,
+};
 
 /// What the switch is told once.
 pub struct SwitchConfig {
@@ -55,6 +71,10 @@ pub struct SwitchConfig {
     pub flow_limits: crate::flow::Limits,
     /// Calls at once; more are refused with 503.
     pub calls: usize,
+    /// Which servers there are outside.
+    pub providers: Providers,
+    /// Who talks with callers.
+    pub assistant: Assistant,
 }
 
 /// The whole switch as a value: inputs in, outputs polled.
@@ -73,6 +93,16 @@ pub struct Switch {
     sessions: HashMap<SessionId, CallId>,
     activeflows: HashMap<ActiveflowId, Run>,
     orders: HashMap<CommandId, Order>,
+    /// Orders to the world outside.
+    asked: HashMap<OrderId, ask::Asker>,
+    /// Those that could not be given.
+    unasked: VecDeque<(OrderId, OutsideFailure)>,
+    transcriptions: HashMap<Uuid, transcribing::Transcription>,
+    recordings: RecordingTable,
+    transcripts: TranscriptTable,
+    messages: MessageTable,
+    /// Why the newest calls ended.
+    ended: VecDeque<(CallId, HangupReason)>,
     deadlines: DeadlineQueue<Deadline>,
     news: BTreeSet<News>,
     media: VecDeque<Command>,
@@ -89,6 +119,7 @@ struct Entry {
     call: Call,
     activeflow: Option<ActiveflowId>,
     recording: Option<CommandId>,
+    transcribing: Option<Uuid>,
     /// `recording_stop` actions that wait for the files.
     waiting_for_recording: Vec<(ActiveflowId, FlowCommandId)>,
     /// The flow that follows once the call's files are complete.
@@ -98,16 +129,32 @@ struct Entry {
 /// An activeflow, and what it acts on.
 struct Run {
     activeflow: Activeflow,
-    call: CallId,
+    /// One started by a message or another end than a call's has none.
+    call: Option<CallId>,
     running: Vec<(FlowCommandId, CommandId)>,
+    talking: Option<talking::Talking>,
+    /// How many flows followed one another up to this one, each at the end of a transcription or a
+    /// summary of the one before.
+    generation: u32,
 }
 
-/// A verb under way for a flow.
+/// A verb under way.
 struct Order {
     call: CallId,
-    activeflow: ActiveflowId,
-    command: FlowCommandId,
-    is_recording: bool,
+    purpose: Purpose,
+}
+
+/// What a verb is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// A command of a flow.
+    Flow(ActiveflowId, FlowCommandId),
+    /// A recording of the call.
+    Recording(RecordingId),
+    /// A transcription of the call.
+    Transcribing(Uuid),
+    /// The talk of a flow.
+    Talking(ActiveflowId),
 }
 
 /// Who wants to be called back.
@@ -115,6 +162,7 @@ struct Order {
 enum Deadline {
     Call(CallId),
     Flow(ActiveflowId),
+    Talk(ActiveflowId),
 }
 
 /// Who has something to say.
@@ -153,6 +201,13 @@ impl Switch {
             sessions: HashMap::new(),
             activeflows: HashMap::new(),
             orders: HashMap::new(),
+            asked: HashMap::new(),
+            unasked: VecDeque::new(),
+            transcriptions: HashMap::new(),
+            recordings: RecordingTable::default(),
+            transcripts: TranscriptTable::default(),
+            messages: MessageTable::default(),
+            ended: VecDeque::new(),
             deadlines: DeadlineQueue::new(),
             news: BTreeSet::new(),
             media: VecDeque::new(),
@@ -178,6 +233,13 @@ impl Switch {
             }
             Input::Media(event) => self.handle_media(now, event),
             Input::Fetched { command, prompts } => self.handle_fetched(now, command, prompts),
+            Input::Outside { order, answer } => self.handle_outside(now, order, answer),
+            Input::Message {
+                source,
+                destination,
+                text,
+                flow,
+            } => self.handle_message(now, source, destination, text, flow.as_deref()),
             Input::Flows(flows) => self.flows = flows,
             Input::Overload(is_overloaded) => self.is_overloaded = is_overloaded,
             Input::Stop => self.stop(now),
@@ -196,6 +258,9 @@ impl Switch {
                 }
                 Deadline::Flow(id) => {
                     self.with_flow(now, id, |flow| flow.handle_timeout(now));
+                }
+                Deadline::Talk(id) => {
+                    self.with_current_talk(now, id, |talk| talk.handle_timeout(now));
                 }
             }
         }
@@ -266,6 +331,8 @@ impl Switch {
         loop {
             if let Some(event) = self.endpoint.poll_event() {
                 self.handle_sip(now, event);
+            } else if let Some((order, failure)) = self.unasked.pop_front() {
+                self.handle_outside(now, order, OutsideAnswer::Failed(failure));
             } else if let Some(news) = self.news.pop_first() {
                 match news {
                     News::Call(id) => self.drain_call(now, id),
@@ -358,9 +425,9 @@ impl Switch {
                     self.with_call(now, id, |call, _| call.handle_finished(command, outcome));
                 }
             }
-            MediaEvent::Utterance(utterance) => {
-                if let Some(id) = self.sessions.get(&utterance.session).copied() {
-                    self.with_call(now, id, |call, _| call.handle_utterance(utterance));
+            MediaEvent::Utterance(said) => {
+                if let Some(id) = self.sessions.get(&said.session).copied() {
+                    self.with_call(now, id, |call, _| call.handle_utterance(said));
                 }
             }
             MediaEvent::Closed { session, stats } => {

@@ -3,19 +3,24 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use flowswitch_media::command::{CommandId, Outcome, RecordingConfig};
+use flowswitch_media::amd::{AmdCause, AmdConfig, Answerer};
+use flowswitch_media::command::{CommandId, Outcome};
 use flowswitch_media::dtmf::Digit;
 use flowswitch_media::prompt::Prompt;
 
-use super::{Order, Output, Source, Switch};
+use super::arrive::call_reference;
+use super::ask::Asker;
+use super::{Order, Output, OutsideRequest, Purpose, Source, Switch};
 use crate::call::cause::{Cause, Why};
 use crate::call::{Call, CallEvent, Down};
 use crate::flow::{
-    EndOfKey, FlowCommand, FlowCommandId, FlowEnd, FlowEvent, FlowOutcome, OnComplete, Recording,
-    RecordingFormat, RecordingOptions,
+    FlowCommand, FlowCommandId, FlowEnd, FlowEvent, FlowOutcome, MachineResult, OnComplete,
 };
-use crate::ids::{ActiveflowId, CallId, RecordingId};
+use crate::ids::{ActiveflowId, CallId};
 use crate::status::HangupReason;
+
+/// Ended calls whose reason another may be hung up with.
+const ENDED: usize = 10_000;
 
 impl Switch {
     /// Carries out one command of an activeflow.
@@ -81,22 +86,73 @@ impl Switch {
             FlowCommand::Hangup { reason } => {
                 self.hangup(now, id, Cause::local(reason, Why::FlowEnded));
             }
-            FlowCommand::HangupRelay { .. } => {
-                self.hangup(now, id, Cause::local(HangupReason::Normal, Why::FlowEnded));
+            FlowCommand::HangupRelay { reference } => {
+                let ended = self.ended.iter().rev().find(|(call, _)| *call == reference);
+                let reason = ended.map_or(HangupReason::Normal, |(_, reason)| *reason);
+                self.hangup(now, id, Cause::local(reason, Why::FlowEnded));
             }
+            FlowCommand::DetectMachine { command, .. } => {
+                let config = AmdConfig::default();
+                self.verb(now, id, command, |call, down, order| {
+                    call.detect_machine(down, order, config)
+                });
+            }
+            command => self.perform_outside(now, id, command),
+        }
+    }
+
+    /// Carries out what reaches beyond the call.
+    fn perform_outside(&mut self, now: Instant, id: ActiveflowId, command: FlowCommand) {
+        match command {
+            FlowCommand::Fetch {
+                command,
+                url,
+                method,
+                body,
+            } => self.fetch_actions(id, command, (url, method, body)),
+            FlowCommand::Webhook {
+                command,
+                uri,
+                method,
+                content_type,
+                body,
+                ..
+            } => {
+                let request = OutsideRequest::Webhook {
+                    uri,
+                    method,
+                    content_type,
+                    body,
+                };
+                self.ask(Asker::Flow(id, command), request);
+            }
+            FlowCommand::Email { command, email } => self.send_mail(id, command, email),
+            FlowCommand::SendMessage {
+                command,
+                source,
+                destinations,
+                text,
+            } => self.send_message(now, id, command, (source, destinations), text),
+            FlowCommand::SendConversation {
+                command,
+                conversation_id,
+                text,
+                ..
+            } => self.send_conversation(now, id, command, &conversation_id, text),
+            FlowCommand::StartTranscribe { command, options } => {
+                self.start_transcribe(now, id, command, options)
+            }
+            FlowCommand::StopTranscribe { command } => self.stop_transcribe(now, id, command),
+            FlowCommand::TranscribeRecordings { command, options } => {
+                self.transcribe_recordings(now, id, command, options)
+            }
+            FlowCommand::AiTalk { command, talk } => self.start_talk(now, id, command, &talk),
+            FlowCommand::AiTask { command, .. } => self.assist(now, id, command),
+            FlowCommand::Summarize { command, summary } => {
+                self.summarize(now, id, command, summary)
+            }
+            FlowCommand::Ended { why, on_complete } => self.flow_ended(now, id, &why, on_complete),
             FlowCommand::Mute { command, .. }
-            | FlowCommand::DetectMachine { command, .. }
-            | FlowCommand::Fetch { command, .. }
-            | FlowCommand::Webhook { command, .. }
-            | FlowCommand::Email { command, .. }
-            | FlowCommand::SendMessage { command, .. }
-            | FlowCommand::SendConversation { command, .. }
-            | FlowCommand::StartTranscribe { command, .. }
-            | FlowCommand::StopTranscribe { command }
-            | FlowCommand::TranscribeRecordings { command, .. }
-            | FlowCommand::AiTalk { command, .. }
-            | FlowCommand::AiTask { command, .. }
-            | FlowCommand::Summarize { command, .. }
             | FlowCommand::Connect { command, .. }
             | FlowCommand::Call { command, .. }
             | FlowCommand::JoinConference { command, .. }
@@ -104,12 +160,10 @@ impl Switch {
             | FlowCommand::JoinQueue { command, .. }
             | FlowCommand::StartExternalMedia { command, .. }
             | FlowCommand::StopExternalMedia { command } => {
-                let outcome = FlowOutcome::Failed {
-                    why: "this is not available",
-                };
-                self.finish_flow_command(now, id, command, outcome);
+                let why = "not supported by this version";
+                self.finish_flow_command(now, id, command, FlowOutcome::Failed { why });
             }
-            FlowCommand::Ended { why, on_complete } => self.flow_ended(now, id, &why, on_complete),
+            _ => {}
         }
     }
 
@@ -121,8 +175,7 @@ impl Switch {
                 let digit = digit.to_char();
                 self.tell_flow(now, id, FlowEvent::Digit { digit });
             }
-            // No order of a flow listens to utterances.
-            CallEvent::Utterance(_) => {}
+            CallEvent::Utterance(utterance) => self.handle_utterance(now, utterance),
             CallEvent::HungUp => self.tell_flow(now, id, FlowEvent::CallEnded),
             CallEvent::Finished { command, outcome } => self.handle_order(now, command, outcome),
             CallEvent::Ended { cause, stats } => {
@@ -136,9 +189,13 @@ impl Switch {
                     lost = stats.lost_packets, late = stats.late_packets, jitter = ?stats.max_jitter,
                     "call ended"
                 );
-                self.forget_call(id, &entry);
+                if self.ended.len() == ENDED {
+                    self.ended.pop_front();
+                }
+                self.ended.push_back((id, cause.reason));
+                self.forget_call(now, id, &entry);
                 if let Some(after) = entry.after {
-                    self.start_on_complete(now, id, after);
+                    self.start_on_complete(now, call_reference(id), after);
                 }
             }
         }
@@ -179,12 +236,28 @@ impl Switch {
         sources: Vec<Source>,
         stop_on_digit: bool,
     ) {
-        let mut asked = None;
-        self.verb(now, id, command, |call, down, order| {
-            call.begin_play(down, order, stop_on_digit);
-            asked = call.is_alive().then_some(order);
+        let Some(call) = self.call_of(id) else {
+            let why = "there is no call";
+            return self.finish_flow_command(now, id, command, FlowOutcome::Failed { why });
+        };
+        let order = self.new_order(call, Purpose::Flow(id, command));
+        self.begin_play(now, call, order, sources, stop_on_digit);
+    }
+
+    pub(super) fn begin_play(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        command: CommandId,
+        sources: Vec<Source>,
+        stop_on_digit: bool,
+    ) {
+        let mut is_alive = false;
+        self.with_call(now, call, |call, down| {
+            call.begin_play(down, command, stop_on_digit);
+            is_alive = call.is_alive();
         });
-        if let Some(command) = asked {
+        if is_alive {
             self.outputs.push_back(Output::Fetch { command, sources });
         }
     }
@@ -198,61 +271,53 @@ impl Switch {
         act: impl FnOnce(&mut Call, &mut Down<'_>, CommandId),
     ) {
         let Some(call) = self.call_of(id) else {
-            let outcome = FlowOutcome::Failed {
-                why: "there is no call",
-            };
-            return self.with_flow(now, id, |flow| {
-                flow.handle_event(now, FlowEvent::Finished { command, outcome })
-            });
+            let why = "there is no call";
+            return self.finish_flow_command(now, id, command, FlowOutcome::Failed { why });
         };
-        let order = self.new_order(call, id, command, false);
+        let order = self.new_order(call, Purpose::Flow(id, command));
         self.with_call(now, call, |call, down| act(call, down, order));
     }
 
-    fn new_order(
-        &mut self,
-        call: CallId,
-        activeflow: ActiveflowId,
-        command: FlowCommandId,
-        is_recording: bool,
-    ) -> CommandId {
+    pub(super) fn new_order(&mut self, call: CallId, purpose: Purpose) -> CommandId {
         let order = CommandId(self.next_number());
-        self.orders.insert(
-            order,
-            Order {
-                call,
-                activeflow,
-                command,
-                is_recording,
-            },
-        );
-        if let Some(run) = self.activeflows.get_mut(&activeflow) {
+        self.orders.insert(order, Order { call, purpose });
+        if let Purpose::Flow(id, command) = purpose
+            && let Some(run) = self.activeflows.get_mut(&id)
+        {
             run.running.push((command, order));
         }
         order
     }
 
-    fn call_of(&self, id: ActiveflowId) -> Option<CallId> {
-        let call = self.activeflows.get(&id)?.call;
+    /// The call of an activeflow while it is there.
+    pub(super) fn call_of(&self, id: ActiveflowId) -> Option<CallId> {
+        let call = self.activeflows.get(&id)?.call?;
         self.calls.contains_key(&call).then_some(call)
     }
 
     fn cancel(&mut self, now: Instant, id: ActiveflowId, command: FlowCommandId) {
-        let order = self.activeflows.get(&id).and_then(|run| {
-            let (_, order) = run.running.iter().find(|(known, _)| *known == command)?;
-            Some((run.call, *order))
-        });
-        if let Some((call, order)) = order {
+        let Some(run) = self.activeflows.get(&id) else {
+            return;
+        };
+        if run
+            .talking
+            .as_ref()
+            .is_some_and(|talking| talking.is_for(command))
+        {
+            return self.end_talk(now, id, FlowOutcome::Done);
+        }
+        let running = run.running.iter().find(|(known, _)| *known == command);
+        if let (Some(call), Some((_, order))) = (run.call, running.copied()) {
             self.with_call(now, call, |call, down| call.cancel(down, order));
         }
     }
 
     fn handle_order(&mut self, now: Instant, command: CommandId, outcome: Outcome) {
         let outcome = match outcome {
-            Outcome::Done
-            | Outcome::Canceled
-            | Outcome::Recorded { .. }
-            | Outcome::Detected { .. } => FlowOutcome::Done,
+            Outcome::Detected { result, cause } => {
+                return self.machine_detected(now, command, result, cause);
+            }
+            Outcome::Done | Outcome::Canceled | Outcome::Recorded { .. } => FlowOutcome::Done,
             Outcome::Interrupted { digit } => FlowOutcome::Interrupted {
                 digit: digit.to_char(),
             },
@@ -270,20 +335,49 @@ impl Switch {
         let Some(order) = self.orders.remove(&command) else {
             return;
         };
-        if let Some(run) = self.activeflows.get_mut(&order.activeflow) {
-            run.running.retain(|(_, running)| *running != command);
+        match order.purpose {
+            Purpose::Flow(id, command) => {
+                self.order_is_over(id, command);
+                self.finish_flow_command(now, id, command, outcome);
+            }
+            Purpose::Recording(recording) => self.recording_ended(now, order.call, recording),
+            Purpose::Transcribing(transcribe) => self.listening_ended(now, transcribe),
+            Purpose::Talking(id) => self.talk_order_ended(now, id, command),
         }
-        if order.is_recording {
-            return self.recording_ended(now, order.call);
-        }
-        let event = FlowEvent::Finished {
-            command: order.command,
-            outcome,
-        };
-        self.with_flow(now, order.activeflow, |flow| flow.handle_event(now, event));
     }
 
-    fn tell_flow(&mut self, now: Instant, id: CallId, event: FlowEvent) {
+    fn order_is_over(&mut self, id: ActiveflowId, command: FlowCommandId) {
+        if let Some(run) = self.activeflows.get_mut(&id) {
+            run.running.retain(|(running, _)| *running != command);
+        }
+    }
+
+    fn machine_detected(
+        &mut self,
+        now: Instant,
+        order: CommandId,
+        result: Answerer,
+        cause: AmdCause,
+    ) {
+        let Some(Order {
+            call,
+            purpose: Purpose::Flow(id, command),
+        }) = self.orders.remove(&order)
+        else {
+            return;
+        };
+        tracing::info!(%call, ?result, ?cause, "who has answered");
+        self.order_is_over(id, command);
+        let result = match result {
+            Answerer::Person => MachineResult::Person,
+            Answerer::Machine => MachineResult::Machine,
+            Answerer::Unsure => MachineResult::Unsure,
+        };
+        let event = FlowEvent::MachineDetected { command, result };
+        self.with_flow(now, id, |flow| flow.handle_event(now, event));
+    }
+
+    pub(super) fn tell_flow(&mut self, now: Instant, id: CallId, event: FlowEvent) {
         if let Some(flow) = self.calls.get(&id).and_then(|entry| entry.activeflow) {
             self.with_flow(now, flow, |flow| flow.handle_event(now, event));
         }
@@ -295,77 +389,7 @@ impl Switch {
         }
     }
 
-    // Recording.
-
-    fn start_recording(
-        &mut self,
-        now: Instant,
-        id: ActiveflowId,
-        command: FlowCommandId,
-        options: RecordingOptions,
-    ) {
-        let Some(call) = self.call_of(id) else {
-            return self.finish_flow_command(
-                now,
-                id,
-                command,
-                FlowOutcome::Failed {
-                    why: "there is no call",
-                },
-            );
-        };
-        let recording = self.new_recording(now, call);
-        let config = self.recording_config(&recording, options);
-        let order = self.new_order(call, id, command, true);
-        let mut refused = None;
-        self.with_call(now, call, |call, down| {
-            refused = call.record(down, order, config).err()
-        });
-        if let Some(why) = refused {
-            tracing::warn!(%call, %why, "no recording");
-            self.orders.remove(&order);
-            return self.finish_flow_command(
-                now,
-                id,
-                command,
-                FlowOutcome::Failed {
-                    why: "the recording was refused",
-                },
-            );
-        }
-        if let Some(entry) = self.calls.get_mut(&call) {
-            entry.recording = Some(order);
-        }
-        tracing::info!(%call, recording = %recording.name, "recording");
-        self.tell_flow(now, call, FlowEvent::RecordingStarted { recording });
-        self.finish_flow_command(now, id, command, FlowOutcome::Done);
-    }
-
-    fn stop_recording(&mut self, now: Instant, id: ActiveflowId, command: FlowCommandId) {
-        let running = self.call_of(id).and_then(|call| self.calls.get_mut(&call));
-        match running.filter(|entry| entry.recording.is_some()) {
-            Some(entry) => {
-                entry.waiting_for_recording.push((id, command));
-                let call = entry.call.id();
-                self.with_call(now, call, |call, down| call.stop_recording(down));
-            }
-            None => self.finish_flow_command(now, id, command, FlowOutcome::Done),
-        }
-    }
-
-    fn recording_ended(&mut self, now: Instant, call: CallId) {
-        let Some(entry) = self.calls.get_mut(&call) else {
-            return;
-        };
-        entry.recording = None;
-        let waiting = std::mem::take(&mut entry.waiting_for_recording);
-        self.tell_flow(now, call, FlowEvent::RecordingEnded);
-        for (flow, command) in waiting {
-            self.finish_flow_command(now, flow, command, FlowOutcome::Done);
-        }
-    }
-
-    fn finish_flow_command(
+    pub(super) fn finish_flow_command(
         &mut self,
         now: Instant,
         id: ActiveflowId,
@@ -377,49 +401,6 @@ impl Switch {
         });
     }
 
-    fn new_recording(&mut self, now: Instant, call: CallId) -> Recording {
-        let since_1970 = self.epoch.since_1970(now);
-        let seconds = i64::try_from(since_1970.as_secs()).unwrap_or_default();
-        let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
-        let id = RecordingId(self.rng.uuid());
-        let name = format!(
-            "call_{call}_{}_{:03}",
-            time.strftime("%Y%m%dT%H%M%SZ"),
-            since_1970.subsec_millis()
-        );
-        let format = RecordingFormat::Wav;
-        let filenames = ["in", "out"]
-            .map(|side| format!("{name}_{side}.{}", format.as_str()))
-            .to_vec();
-        Recording {
-            id,
-            name,
-            filenames,
-            format,
-        }
-    }
-
-    fn recording_config(
-        &self,
-        recording: &Recording,
-        options: RecordingOptions,
-    ) -> RecordingConfig {
-        let digits = |keys: &str| keys.chars().filter_map(Digit::from_char).collect();
-        RecordingConfig {
-            file_in: self.config.recordings.join(&recording.filenames[0]),
-            file_out: self.config.recordings.join(&recording.filenames[1]),
-            end_of_silence: options.end_of_silence,
-            end_of_key: match options.end_of_key {
-                EndOfKey::None => Vec::new(),
-                EndOfKey::Any => digits("0123456789*#ABCD"),
-                EndOfKey::Star => digits("*"),
-                EndOfKey::Hash => digits("#"),
-            },
-            duration: options.duration,
-            beep_start: options.beep_start,
-        }
-    }
-
     // The end of a flow.
 
     fn flow_ended(
@@ -429,27 +410,25 @@ impl Switch {
         why: &FlowEnd,
         on_complete: Option<OnComplete>,
     ) {
-        let Some(call) = self.forget_flow(id) else {
+        let Some(run) = self.forget_flow(id) else {
             return;
         };
         match why {
             FlowEnd::Failed { why } => tracing::warn!(activeflow = %id, %why, "flow failed"),
             _ => tracing::debug!(activeflow = %id, ?why, "flow ended"),
         }
-        match self.calls.get_mut(&call) {
-            Some(entry) => {
-                entry.after = on_complete;
-                let cause = match why {
-                    FlowEnd::Failed { .. } => Cause::local(HangupReason::Failed, Why::FlowFailed),
-                    _ => Cause::local(HangupReason::Normal, Why::FlowEnded),
-                };
-                self.with_call(now, call, |call, down| call.hangup(down, cause));
+        let Some(entry) = run.call.and_then(|call| self.calls.get_mut(&call)) else {
+            if let Some(on_complete) = on_complete {
+                self.start_on_complete(now, run.activeflow.reference(), on_complete);
             }
-            None => {
-                if let Some(on_complete) = on_complete {
-                    self.start_on_complete(now, call, on_complete);
-                }
-            }
-        }
+            return;
+        };
+        entry.after = on_complete;
+        let call = entry.call.id();
+        let cause = match why {
+            FlowEnd::Failed { .. } => Cause::local(HangupReason::Failed, Why::FlowFailed),
+            _ => Cause::local(HangupReason::Normal, Why::FlowEnded),
+        };
+        self.with_call(now, call, |call, down| call.hangup(down, cause));
     }
 }

@@ -1,6 +1,7 @@
 //! What only the inside of the switch can show; its stories are told in `sim/tests`.
 
 use super::*;
+use crate::flow::FlowCommand;
 
 impl Switch {
     /// What is still kept, and how much of it; nothing when nobody calls.
@@ -13,6 +14,8 @@ impl Switch {
             ("sessions", self.sessions.len()),
             ("activeflows", self.activeflows.len()),
             ("orders", self.orders.len()),
+            ("orders outside", self.asked.len()),
+            ("transcriptions", self.transcriptions.len()),
             (
                 "deadlines",
                 usize::from(self.deadlines.poll_timeout().is_some()),
@@ -36,6 +39,14 @@ impl Switch {
     /// Flows that run.
     pub(crate) fn activeflows(&self) -> usize {
         self.activeflows.len()
+    }
+
+    /// Lets the only flow that runs give an order under a number that it will not use.
+    pub(crate) fn order(&mut self, now: Instant, order: impl FnOnce(FlowCommandId) -> FlowCommand) {
+        let id = *self.activeflows.keys().next().expect("a flow runs");
+        let command = FlowCommandId(1_000_000 + self.next_number());
+        self.perform(now, id, order(command));
+        self.settle(now);
     }
 
     /// Makes the activeflow of a call panic while it acts.

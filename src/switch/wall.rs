@@ -6,7 +6,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use flowswitch_media::command::Command;
 
-use super::{Deadline, Entry, News, Switch};
+use super::arrive::call_reference;
+use super::talking::Talking;
+use super::{Deadline, Entry, News, Run, Switch};
 use crate::call::cause::{Cause, Why};
 use crate::call::{Call, Down};
 use crate::flow::{Activeflow, FlowEvent};
@@ -52,13 +54,13 @@ impl Switch {
         self.endpoint.refuse(now, dialog, refusal, Vec::new());
         self.endpoint.bye(now, dialog, Some(reason));
         self.media.push_back(Command::Close { session });
-        self.forget_call(id, &entry);
+        self.forget_call(now, id, &entry);
         if let Some(flow) = entry.activeflow {
             self.with_flow(now, flow, |flow| {
                 flow.handle_event(now, FlowEvent::CallEnded)
             });
         } else if let Some(after) = entry.after {
-            self.start_on_complete(now, id, after);
+            self.start_on_complete(now, call_reference(id), after);
         }
     }
 
@@ -82,12 +84,12 @@ impl Switch {
     fn flow_failed(&mut self, now: Instant, id: ActiveflowId) {
         tracing::error!(activeflow = %id, "the activeflow failed and is ended; please report this");
         let cause = Cause::local(HangupReason::Failed, Why::Internal);
-        if let Some(call) = self.forget_flow(id) {
+        if let Some(call) = self.forget_flow(id).and_then(|run| run.call) {
             self.with_call(now, call, |call, down| call.hangup(down, cause));
         }
     }
 
-    pub(super) fn forget_call(&mut self, id: CallId, entry: &Entry) {
+    pub(super) fn forget_call(&mut self, now: Instant, id: CallId, entry: &Entry) {
         let leg = entry.call.leg();
         self.deadlines.set(Deadline::Call(id), None);
         self.sessions.remove(&leg.session());
@@ -96,25 +98,26 @@ impl Switch {
         if let Some(recording) = entry.recording {
             self.orders.remove(&recording);
         }
+        if let Some(transcribe) = entry.transcribing {
+            self.stop_listening(now, transcribe);
+        }
     }
 
-    /// Forgets an activeflow and what it gave orders for; a recording goes on to its own end. Returns its
-    /// call.
-    pub(super) fn forget_flow(&mut self, id: ActiveflowId) -> Option<CallId> {
+    /// Forgets an activeflow and what it gave orders for; a recording and a transcription go on to their
+    /// own end.
+    pub(super) fn forget_flow(&mut self, id: ActiveflowId) -> Option<Run> {
         let run = self.activeflows.remove(&id)?;
         self.deadlines.set(Deadline::Flow(id), None);
-        for (_, order) in run.running {
-            if self
-                .orders
-                .get(&order)
-                .is_some_and(|order| !order.is_recording)
-            {
-                self.orders.remove(&order);
-            }
+        self.deadlines.set(Deadline::Talk(id), None);
+        for (_, order) in &run.running {
+            self.orders.remove(order);
         }
-        if let Some(entry) = self.calls.get_mut(&run.call) {
+        for order in run.talking.iter().flat_map(Talking::orders) {
+            self.orders.remove(&order);
+        }
+        if let Some(entry) = run.call.and_then(|call| self.calls.get_mut(&call)) {
             entry.activeflow = None;
         }
-        Some(run.call)
+        Some(run)
     }
 }

@@ -20,6 +20,10 @@ pub struct FileConfig {
     pub(super) numbers: Vec<Number>,
     pub(super) outbound_http: OutboundHttp,
     pub(super) speech: Speech,
+    pub(super) transcription: Transcription,
+    pub(super) chat: Chat,
+    pub(super) message: Message,
+    pub(super) smtp: Smtp,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -70,6 +74,37 @@ pub(super) struct Speech {
     pub(super) engine: Option<String>,
     pub(super) url: Option<String>,
     pub(super) key: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Transcription {
+    pub(super) url: Option<String>,
+    pub(super) key: Option<String>,
+    pub(super) model: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Chat {
+    pub(super) url: Option<String>,
+    pub(super) key: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) prompt: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Message {
+    pub(super) url: Option<String>,
+    pub(super) key: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Smtp {
+    pub(super) url: Option<String>,
+    pub(super) from: Option<String>,
 }
 
 /// Why the file cannot be used; one line.
@@ -123,7 +158,7 @@ fn hint(nearest: Option<&'static str>) -> String {
 }
 
 /// Every key by section; the empty section is the top level.
-pub(super) const KEYS: [(&str, &[&str]); 8] = [
+pub(super) const KEYS: [(&str, &[&str]); 12] = [
     (
         "",
         &[
@@ -137,6 +172,10 @@ pub(super) const KEYS: [(&str, &[&str]); 8] = [
             "numbers",
             "outbound_http",
             "speech",
+            "transcription",
+            "chat",
+            "message",
+            "smtp",
         ],
     ),
     ("sip", &["listen", "external_address", "accept"]),
@@ -146,6 +185,10 @@ pub(super) const KEYS: [(&str, &[&str]); 8] = [
     ("numbers", &["number", "call_flow"]),
     ("outbound_http", &["allow"]),
     ("speech", &["engine", "url", "key"]),
+    ("transcription", &["url", "key", "model"]),
+    ("chat", &["url", "key", "model", "prompt"]),
+    ("message", &["url", "key"]),
+    ("smtp", &["url", "from"]),
 ];
 
 /// Keys that files of later versions have, by section.
@@ -159,9 +202,6 @@ const LATER: [(&str, &[&str]); 3] = [
             "agents",
             "conferences",
             "webhook",
-            "transcription",
-            "chat",
-            "smtp",
         ],
     ),
     (

@@ -10,8 +10,10 @@ use crate::store::network::Network;
 
 mod file;
 pub mod secrets;
+mod servers;
 
 pub use file::{FileConfig, FileError};
+pub use servers::Servers;
 
 /// Everything `serve` needs to know, with defaults filled in.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub struct Settings {
     pub outbound_allow: Vec<Network>,
     /// What speaks.
     pub speech: SpeechSettings,
+    /// Servers outside.
+    pub servers: Servers,
 }
 
 /// Which voice speaks.
@@ -109,9 +113,10 @@ impl Settings {
     /// Joins `overrides` and the file; `directory` is where the file lies, and its relative paths start.
     pub fn new(
         overrides: Overrides,
-        file: FileConfig,
+        mut file: FileConfig,
         directory: &Path,
     ) -> Result<Self, SettingsError> {
+        let servers = Servers::new(&mut file)?;
         let sip = if overrides.sip.is_empty() {
             file.sip.listen
         } else {
@@ -154,6 +159,7 @@ impl Settings {
                 .collect(),
             outbound_allow: networks("outbound_http.allow", &file.outbound_http.allow)?,
             speech: speech(file.speech)?,
+            servers,
         })
     }
 }

@@ -109,6 +109,11 @@ fn wrong_values_are_one_line_that_says_what_is_expected() {
         ),
         ("[speech]\nengine = \"http\"", "needs the URL"),
         ("[speech]\nengine = \"festival\"", "expected \"embedded\""),
+        ("[chat]\nurl = \"https://a.example\"", "for a model by name"),
+        (
+            "[smtp]\nurl = \"smtp://a.example\"",
+            "an address to come from",
+        ),
     ] {
         assert!(said(text).contains(part), "{text}: {}", said(text));
     }
@@ -129,4 +134,21 @@ fn the_example_file_is_read_with_every_key_it_shows() {
             assert!(shown.contains(key), "{section}.{key} is not in the example");
         }
     }
+}
+
+#[test]
+fn servers_that_are_not_named_are_none_and_their_secrets_are_not_printed() {
+    let none = settings("").unwrap().servers;
+    assert!(none.smtp.is_none() && none.message.is_none());
+    assert!(none.transcription.is_none() && none.chat.is_none());
+    let text = "[smtp]\nurl = \"smtp://u:secret@a\"\nfrom = \"s@a.example\"\n\
+        [message]\nurl = \"https://a/sms\"\nkey = \"secret\"\n\
+        [transcription]\nurl = \"https://a/t\"\nkey = \"secret\"\n\
+        [chat]\nurl = \"https://a/c\"\nkey = \"secret\"\nmodel = \"small\"\nprompt = \"Be brief.\"";
+    let servers = settings(text).unwrap().servers;
+    assert!(!format!("{servers:?}").contains("secret"));
+    assert_eq!(servers.transcription.unwrap().model, "whisper-1");
+    assert_eq!(servers.chat.unwrap().model, "small");
+    assert_eq!(servers.assistant.as_deref(), Some("Be brief."));
+    assert!(servers.smtp.is_some() && servers.message.is_some());
 }

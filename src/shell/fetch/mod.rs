@@ -1,4 +1,4 @@
-//! The one gate through which files that flows name are fetched.
+//! The one gate through which servers that flows name are reached.
 //!
 //! ```text
 //!   url -- http or https? -- literal address permitted? --.
@@ -23,14 +23,19 @@ use tokio::sync::Semaphore;
 
 mod client;
 mod policy;
+mod provider;
+mod request;
 #[cfg(test)]
 mod tests;
 
 pub use client::install_tls;
 pub(crate) use client::{Timeouts, build_client, read_body};
 pub use policy::OutboundPolicy;
+pub use provider::{ApiKey, ProviderConfig};
+pub(crate) use provider::{Provider, ProviderLimits};
+pub use request::Request;
 
-/// Fetches what flows name, within [`OutboundPolicy`] and [`FetchLimits`].
+/// Asks servers that flows name, within [`OutboundPolicy`] and [`FetchLimits`].
 #[derive(Debug)]
 pub struct Gate {
     client: Client,
@@ -44,7 +49,7 @@ pub struct Gate {
 pub struct FetchLimits {
     /// Octets of a body.
     pub bytes: usize,
-    /// From the call of [`Gate::get`] to the last octet, redirects and waiting for a slot with it.
+    /// From the call of the gate to the last octet, redirects and waiting for a slot with it.
     pub total: Duration,
     /// To a connection.
     pub connect: Duration,
@@ -76,6 +81,12 @@ pub enum FetchError {
     /// Not an `http` or `https` URL; the flow is wrong.
     #[error("not an http or https URL")]
     Url,
+    /// A method that flows may not use; the flow is wrong.
+    #[error("not a method that may be used")]
+    Method,
+    /// A content type that is none; the flow is wrong.
+    #[error("not a content type")]
+    ContentType,
     /// The policy forbids the address; the operator may allow its network.
     #[error("address {address} is not allowed (see outbound_http.allow)")]
     Refused {
@@ -145,34 +156,64 @@ impl Gate {
     /// Fetches `url` by GET.
     ///
     /// # Errors
-    /// Any but [`FetchError::Unavailable`].
+    /// As [`Gate::fetch`].
     pub async fn get(&self, url: &str) -> Result<Fetched, FetchError> {
-        let url = Some(url)
-            .filter(|url| url.len() <= LONGEST_URL)
-            .and_then(|url| Url::parse(url).ok())
-            .ok_or(FetchError::Url)?;
-        tokio::time::timeout(self.limits.total, self.follow(url))
+        self.fetch(Request::get(url)?).await
+    }
+
+    /// Asks, and takes the body of a 200.
+    ///
+    /// # Errors
+    /// Any but [`FetchError::Unavailable`].
+    pub async fn fetch(&self, request: Request) -> Result<Fetched, FetchError> {
+        self.bounded(async {
+            let (url, response) = self.follow(request).await?;
+            self.take(url, response).await
+        })
+        .await
+    }
+
+    /// Asks, and leaves the body of the answer; gives its status (RFC 9110 §15).
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn deliver(&self, request: Request) -> Result<u16, FetchError> {
+        self.bounded(async { Ok(self.follow(request).await?.1.status().as_u16()) })
+            .await
+    }
+
+    async fn bounded<T>(
+        &self,
+        work: impl Future<Output = Result<T, FetchError>>,
+    ) -> Result<T, FetchError> {
+        let work = async {
+            let _slot = self
+                .slots
+                .acquire()
+                .await
+                .map_err(|_| FetchError::Unavailable)?;
+            work.await
+        };
+        tokio::time::timeout(self.limits.total, work)
             .await
             .map_err(|_| FetchError::TimedOut)?
     }
 
-    async fn follow(&self, mut url: Url) -> Result<Fetched, FetchError> {
-        let _slot = self
-            .slots
-            .acquire()
-            .await
-            .map_err(|_| FetchError::Unavailable)?;
+    async fn follow(&self, mut request: Request) -> Result<(Url, Response), FetchError> {
         for _ in 0..=self.limits.redirects {
-            let response = self.ask(&url).await?;
-            if !response.status().is_redirection() {
-                return self.take(url, response).await;
+            let response = self.ask(&request).await?;
+            let status = response.status();
+            if !status.is_redirection() {
+                return Ok((request.url, response));
             }
-            url = redirected(&url, response.headers())?;
+            let next = redirected(&request.url, response.headers())?;
+            request = request.redirected(status, next);
         }
         Err(FetchError::Redirect)
     }
 
-    async fn ask(&self, url: &Url) -> Result<Response, FetchError> {
+    async fn ask(&self, request: &Request) -> Result<Response, FetchError> {
+        let url = &request.url;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(FetchError::Url);
         }
@@ -182,10 +223,14 @@ impl Gate {
         if let Ok(address) = host.trim_matches(['[', ']']).parse() {
             self.check(address)?;
         }
-        let response = self
+        let mut asking = self
             .client
-            .get(url.clone())
-            .header(ACCEPT_ENCODING, "identity")
+            .request(request.method.clone(), url.clone())
+            .header(ACCEPT_ENCODING, "identity");
+        if let Some((content_type, body)) = &request.content {
+            asking = asking.header(CONTENT_TYPE, content_type).body(body.clone());
+        }
+        let response = asking
             .send()
             .await
             .map_err(|error| FetchError::of(&error))?;
@@ -235,6 +280,27 @@ impl Default for FetchLimits {
 }
 
 impl FetchError {
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::Unresolved
+            | Self::Connect
+            | Self::TimedOut
+            | Self::Broken
+            | Self::Unavailable => true,
+            Self::Status { code } => matches!(code, 408 | 425 | 429 | 500..),
+            Self::Url
+            | Self::Method
+            | Self::ContentType
+            | Self::Refused { .. }
+            | Self::Redirect
+            | Self::Downgrade
+            | Self::TooLarge { .. }
+            | Self::Encoded => false,
+        }
+    }
+
     pub(crate) fn of(error: &reqwest::Error) -> Self {
         let mut source = error.source();
         while let Some(inner) = source {
@@ -311,6 +377,3 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
     }
     found
 }
-
-/// Octets of a URL: the longest that servers commonly take (RFC 9110 §4.1).
-const LONGEST_URL: usize = 8000;

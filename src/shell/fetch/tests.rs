@@ -3,6 +3,7 @@ use std::net::Ipv4Addr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::request::LONGEST_URL;
 use super::*;
 
 /// A server that gives every connection `answer` for the request line it sent, then closes it.

@@ -1,27 +1,21 @@
 //! A voice behind HTTP: `POST {model, input, voice, response_format, speed}` answered by a WAV file, as
 //! OpenAI's `/v1/audio/speech` and the servers that imitate it do.
 
-use std::fmt;
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode, Url};
 use serde::Serialize;
 
 use super::script::Utterance;
-use super::{OCTETS_PER_SECOND, SYNTHESIS_TIME, SpeechError, decoded};
+use super::{ENGINE_CALLS_AT_ONCE, OCTETS_PER_SECOND, SYNTHESIS_TIME, SpeechError, decoded};
 use crate::flow::Gender;
-use crate::shell::fetch::{FetchError, Timeouts, build_client, read_body};
+use crate::shell::fetch::{Provider, ProviderConfig, ProviderLimits};
 use crate::shell::workers::Workers;
 
 /// Which server, and what it is asked.
-///
-/// The operator names it, not a flow, so it may stand on any network.
 #[derive(Clone, Debug)]
 pub struct HttpVoiceConfig {
     /// Where requests go: `https://…/v1/audio/speech`.
-    pub url: String,
-    /// Sent as a bearer token when there is one.
-    pub key: Option<ApiKey>,
+    pub server: ProviderConfig,
     /// The model.
     pub model: String,
     /// The voices.
@@ -31,29 +25,12 @@ pub struct HttpVoiceConfig {
 impl HttpVoiceConfig {
     /// A server with OpenAI's names for model and voices.
     #[must_use]
-    pub fn new(url: String, key: Option<ApiKey>) -> Self {
+    pub fn new(server: ProviderConfig) -> Self {
         Self {
-            url,
-            key,
+            server,
             model: "tts-1".to_owned(),
             voices: VoiceNames::default(),
         }
-    }
-}
-
-/// A secret: what prints it prints dots.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ApiKey(String);
-
-impl From<String> for ApiKey {
-    fn from(key: String) -> Self {
-        Self(key)
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
     }
 }
 
@@ -81,8 +58,9 @@ impl Default for VoiceNames {
 /// The client of one server.
 #[derive(Debug)]
 pub(super) struct HttpVoice {
-    client: Client,
-    config: HttpVoiceConfig,
+    server: Provider,
+    model: String,
+    voices: VoiceNames,
     longest: Duration,
     workers: Workers,
 }
@@ -103,16 +81,15 @@ impl HttpVoice {
         longest: Duration,
         workers: Workers,
     ) -> Result<Self, SpeechError> {
-        let url = Url::parse(&config.url).ok();
-        url.filter(|url| matches!(url.scheme(), "http" | "https"))
-            .ok_or(FetchError::Url)?;
-        let timeouts = Timeouts {
-            connect: Duration::from_secs(5),
-            idle: SYNTHESIS_TIME,
+        let limits = ProviderLimits {
+            total: SYNTHESIS_TIME,
+            bytes: OCTETS_PER_SECOND * (longest.as_secs() as usize + 1),
+            concurrent: ENGINE_CALLS_AT_ONCE,
         };
         Ok(Self {
-            client: build_client(timeouts, |builder| builder)?,
-            config,
+            server: Provider::new(config.server, limits)?,
+            model: config.model,
+            voices: config.voices,
             longest,
             workers,
         })
@@ -120,10 +97,10 @@ impl HttpVoice {
 
     /// Says `utterance`; its language is the server's to hear from the words, and its pitch is left.
     pub(super) async fn say(&self, utterance: &Utterance) -> Result<Vec<i16>, SpeechError> {
-        let voices = &self.config.voices;
+        let voices = &self.voices;
         let rate = utterance.prosody.rate;
         let request = Request {
-            model: &self.config.model,
+            model: &self.model,
             input: &utterance.text,
             voice: match utterance.voice.gender {
                 Gender::Female => &voices.female,
@@ -133,17 +110,7 @@ impl HttpVoice {
             response_format: "wav",
             speed: (rate.factor() != 1.0).then(|| rate.factor().max(0.25)),
         };
-        let mut post = self.client.post(&self.config.url).json(&request);
-        if let Some(ApiKey(key)) = &self.config.key {
-            post = post.bearer_auth(key);
-        }
-        let response = post.send().await.map_err(|error| FetchError::of(&error))?;
-        if response.status() != StatusCode::OK {
-            let code = response.status().as_u16();
-            return Err(FetchError::Status { code }.into());
-        }
-        let most = OCTETS_PER_SECOND * (self.longest.as_secs() as usize + 1);
-        let wav = read_body(response, most).await?;
+        let wav = self.server.post(|post| post.json(&request)).await?;
         decoded(&self.workers, wav, self.longest).await
     }
 }

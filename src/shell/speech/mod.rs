@@ -36,7 +36,7 @@ pub mod ssml;
 #[cfg(test)]
 mod tests;
 
-pub use http::{ApiKey, HttpVoiceConfig, VoiceNames};
+pub use http::{HttpVoiceConfig, VoiceNames};
 
 use script::{Segment, Utterance};
 
@@ -104,7 +104,7 @@ enum Engine {
     #[cfg(feature = "speech")]
     Embedded(embedded::Embedded),
     Program(program::Program),
-    Http(http::HttpVoice),
+    Http(Box<http::HttpVoice>),
 }
 
 impl Speech {
@@ -135,7 +135,8 @@ impl Speech {
                 Engine::Program(program::Program::new(program, longest, workers.clone()))
             }
             SpeechConfig::Http(config) => {
-                Engine::Http(http::HttpVoice::new(config, longest, workers.clone())?)
+                let voice = http::HttpVoice::new(config, longest, workers.clone())?;
+                Engine::Http(Box::new(voice))
             }
         };
         Ok(Self {

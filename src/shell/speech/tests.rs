@@ -5,6 +5,7 @@ use tokio::net::TcpListener;
 use super::script::{Pitch, Prosody, Rate, Voice};
 use super::*;
 use crate::flow::Gender;
+use crate::shell::fetch::{ApiKey, ProviderConfig};
 
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -260,10 +261,10 @@ async fn a_speech_server_is_asked_as_openai_is_and_its_wav_is_heard() {
         stream.write_all(&wav).await.unwrap();
         String::from_utf8(request).unwrap()
     });
-    let mut config = HttpVoiceConfig::new(
-        format!("http://{address}/v1/audio/speech"),
-        Some(ApiKey::from("secret".to_owned())),
-    );
+    let mut config = HttpVoiceConfig::new(ProviderConfig {
+        url: format!("http://{address}/v1/audio/speech"),
+        key: Some(ApiKey::from("secret".to_owned())),
+    });
     config.model = "model".into();
     assert!(!format!("{config:?}").contains("secret"));
     let prosody = Prosody {
@@ -323,7 +324,10 @@ async fn a_speech_server_that_refuses_or_talks_nonsense_is_an_error() {
             let _ = stream.read(&mut request).await.unwrap();
             stream.write_all(answer.as_bytes()).await.unwrap();
         });
-        let config = HttpVoiceConfig::new(format!("http://{address}/"), None);
+        let config = HttpVoiceConfig::new(ProviderConfig {
+            url: format!("http://{address}/"),
+            key: None,
+        });
         let home = tempfile::tempdir().unwrap();
         let said = speech(&home, SpeechConfig::Http(config))
             .render(&[plain("hello")])

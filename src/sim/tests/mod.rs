@@ -2,12 +2,14 @@
 
 mod crowds;
 mod endings;
+mod errands;
 mod faults;
 mod flows;
 mod limits;
 mod menu;
 mod monkeys;
 mod offers;
+mod outside;
 mod policy;
 mod recording;
 mod stopping;

@@ -1,0 +1,212 @@
+//! Short messages, and the conversations they belong to, until newer ones take their place.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::flow::Address;
+
+/// The newest messages and conversations, at most [`MessageTable::LIMIT`] of each.
+#[derive(Clone, Debug, Default)]
+pub struct MessageTable {
+    messages: VecDeque<Message>,
+    conversations: VecDeque<Conversation>,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Which.
+    pub id: Uuid,
+    /// The conversation it belongs to; one with several destinations belongs to none.
+    pub conversation: Option<Uuid>,
+    /// Whether it came in or went out.
+    pub direction: MessageDirection,
+    /// From whom.
+    pub source: Address,
+    /// To whom.
+    pub destinations: Vec<Address>,
+    /// What it says.
+    pub text: String,
+    /// What became of it.
+    pub status: MessageStatus,
+    /// When it came to be, since 1970.
+    pub created: Duration,
+}
+
+/// Everything between two addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// Which.
+    pub id: Uuid,
+    /// Our address.
+    pub own: Address,
+    /// The other one.
+    pub peer: Address,
+}
+
+/// Which way a message went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageDirection {
+    /// To us.
+    Inbound,
+    /// From us.
+    Outbound,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageStatus {
+    /// It came in.
+    Received,
+    /// It is on its way to the gateway.
+    Queued,
+    /// The gateway has it.
+    Sent,
+    /// It was not taken.
+    Failed,
+}
+
+impl MessageDirection {
+    /// As VoIPBIN writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
+impl MessageStatus {
+    /// As VoIPBIN writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl MessageTable {
+    /// Of each: with texts of usual length some megabytes.
+    pub const LIMIT: usize = 10_000;
+
+    /// Adds a message.
+    pub fn insert(&mut self, message: Message) {
+        push(&mut self.messages, message);
+    }
+
+    /// What became of a message; gives it as it is now.
+    pub fn update(&mut self, id: Uuid, status: MessageStatus) -> Option<&Message> {
+        let message = self
+            .messages
+            .iter_mut()
+            .rev()
+            .find(|known| known.id == id)?;
+        message.status = status;
+        Some(message)
+    }
+
+    /// One by its id.
+    #[must_use]
+    pub fn find(&self, id: Uuid) -> Option<&Message> {
+        self.messages.iter().rev().find(|known| known.id == id)
+    }
+
+    /// A conversation by its id.
+    #[must_use]
+    pub fn conversation(&self, id: Uuid) -> Option<&Conversation> {
+        self.conversations.iter().find(|known| known.id == id)
+    }
+
+    /// The conversation of these two, made under `id` where there is none.
+    pub fn converse(&mut self, id: Uuid, own: &Address, peer: &Address) -> Uuid {
+        let is_same =
+            |one: &Address, other: &Address| one.kind == other.kind && one.target == other.target;
+        let known = self
+            .conversations
+            .iter()
+            .find(|known| is_same(&known.own, own) && is_same(&known.peer, peer));
+        if let Some(known) = known {
+            return known.id;
+        }
+        let (own, peer) = (own.clone(), peer.clone());
+        push(&mut self.conversations, Conversation { id, own, peer });
+        id
+    }
+
+    /// The messages of a conversation, newest first.
+    pub fn of_conversation(&self, id: Uuid) -> impl Iterator<Item = &Message> {
+        let is_of = move |message: &&Message| message.conversation == Some(id);
+        self.messages.iter().rev().filter(is_of)
+    }
+}
+
+fn push<T>(queue: &mut VecDeque<T>, item: T) {
+    if queue.len() == MessageTable::LIMIT {
+        queue.pop_front();
+    }
+    queue.push_back(item);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tel(number: &str) -> Address {
+        Address {
+            kind: "tel".to_owned(),
+            target: number.to_owned(),
+            ..Address::default()
+        }
+    }
+
+    fn message(number: u128) -> Message {
+        Message {
+            id: Uuid::from_u128(number),
+            conversation: Some(Uuid::from_u128(number % 2)),
+            direction: MessageDirection::Outbound,
+            source: tel("+15550100"),
+            destinations: vec![tel("+15550101")],
+            text: "hello".to_owned(),
+            status: MessageStatus::Queued,
+            created: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn same_two_addresses_are_one_conversation_and_the_other_way_round_is_another() {
+        let mut table = MessageTable::default();
+        let (own, peer) = (tel("+15550100"), tel("+15550101"));
+        let named = Address {
+            target_name: "Ann".to_owned(),
+            ..peer.clone()
+        };
+        let first = table.converse(Uuid::from_u128(1), &own, &peer);
+        assert_eq!(table.converse(Uuid::from_u128(2), &own, &named), first);
+        assert_ne!(table.converse(Uuid::from_u128(3), &peer, &own), first);
+        assert_eq!(table.conversation(first).map(|one| &one.peer), Some(&peer));
+    }
+
+    #[test]
+    fn messages_are_bounded_and_the_newest_of_a_conversation_comes_first() {
+        let mut table = MessageTable::default();
+        let count = MessageTable::LIMIT as u128 + 2;
+        for number in 0..count {
+            table.insert(message(number));
+        }
+        assert!(table.find(Uuid::from_u128(1)).is_none());
+        let newest = table.of_conversation(Uuid::from_u128(0)).next();
+        assert_eq!(newest.map(|message| message.id.as_u128()), Some(count - 2));
+        let sent = table.update(Uuid::from_u128(5), MessageStatus::Sent);
+        assert_eq!(
+            sent.map(|message| message.status),
+            Some(MessageStatus::Sent)
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! Recordings of calls: started and stopped for a flow, and known by their ids afterwards.
+
+use std::time::Instant;
+
+use flowswitch_media::command::RecordingConfig;
+use flowswitch_media::dtmf::Digit;
+
+use super::{Purpose, Switch};
+use crate::flow::{
+    EndOfKey, FlowCommandId, FlowEvent, FlowOutcome, Recording, RecordingFormat, RecordingOptions,
+};
+use crate::ids::{ActiveflowId, CallId, RecordingId};
+use crate::store::recordings::Recorded;
+
+impl Switch {
+    pub(super) fn start_recording(
+        &mut self,
+        now: Instant,
+        id: ActiveflowId,
+        command: FlowCommandId,
+        options: RecordingOptions,
+    ) {
+        let Some(call) = self.call_of(id) else {
+            return self.finish_flow_command(
+                now,
+                id,
+                command,
+                FlowOutcome::Failed {
+                    why: "there is no call",
+                },
+            );
+        };
+        let recording = self.new_recording(now, call);
+        let config = self.recording_config(&recording, options);
+        let recorded = Recorded {
+            id: recording.id,
+            call,
+            file_in: config.file_in.clone(),
+            file_out: config.file_out.clone(),
+            is_complete: false,
+        };
+        let order = self.new_order(call, Purpose::Recording(recording.id));
+        let mut refused = None;
+        self.with_call(now, call, |call, down| {
+            refused = call.record(down, order, config).err()
+        });
+        if let Some(why) = refused {
+            tracing::warn!(%call, %why, "no recording");
+            self.orders.remove(&order);
+            return self.finish_flow_command(
+                now,
+                id,
+                command,
+                FlowOutcome::Failed {
+                    why: "the recording was refused",
+                },
+            );
+        }
+        if let Some(entry) = self.calls.get_mut(&call) {
+            entry.recording = Some(order);
+        }
+        self.recordings.insert(recorded);
+        tracing::info!(%call, recording = %recording.name, "recording");
+        self.tell_flow(now, call, FlowEvent::RecordingStarted { recording });
+        self.finish_flow_command(now, id, command, FlowOutcome::Done);
+    }
+
+    pub(super) fn stop_recording(
+        &mut self,
+        now: Instant,
+        id: ActiveflowId,
+        command: FlowCommandId,
+    ) {
+        let running = self.call_of(id).and_then(|call| self.calls.get_mut(&call));
+        match running.filter(|entry| entry.recording.is_some()) {
+            Some(entry) => {
+                entry.waiting_for_recording.push((id, command));
+                let call = entry.call.id();
+                self.with_call(now, call, |call, down| call.stop_recording(down));
+            }
+            None => self.finish_flow_command(now, id, command, FlowOutcome::Done),
+        }
+    }
+
+    pub(super) fn recording_ended(&mut self, now: Instant, call: CallId, recording: RecordingId) {
+        self.recordings.complete(recording);
+        let Some(entry) = self.calls.get_mut(&call) else {
+            return;
+        };
+        entry.recording = None;
+        let waiting = std::mem::take(&mut entry.waiting_for_recording);
+        self.tell_flow(now, call, FlowEvent::RecordingEnded);
+        for (flow, command) in waiting {
+            self.finish_flow_command(now, flow, command, FlowOutcome::Done);
+        }
+    }
+
+    fn new_recording(&mut self, now: Instant, call: CallId) -> Recording {
+        let since_1970 = self.epoch.since_1970(now);
+        let seconds = i64::try_from(since_1970.as_secs()).unwrap_or_default();
+        let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
+        let id = RecordingId(self.rng.uuid());
+        let name = format!(
+            "call_{call}_{}_{:03}",
+            time.strftime("%Y%m%dT%H%M%SZ"),
+            since_1970.subsec_millis()
+        );
+        let format = RecordingFormat::Wav;
+        let filenames = ["in", "out"]
+            .map(|side| format!("{name}_{side}.{}", format.as_str()))
+            .to_vec();
+        Recording {
+            id,
+            name,
+            filenames,
+            format,
+        }
+    }
+
+    fn recording_config(
+        &self,
+        recording: &Recording,
+        options: RecordingOptions,
+    ) -> RecordingConfig {
+        let digits = |keys: &str| keys.chars().filter_map(Digit::from_char).collect();
+        RecordingConfig {
+            file_in: self.config.recordings.join(&recording.filenames[0]),
+            file_out: self.config.recordings.join(&recording.filenames[1]),
+            end_of_silence: options.end_of_silence,
+            end_of_key: match options.end_of_key {
+                EndOfKey::None => Vec::new(),
+                EndOfKey::Any => digits("0123456789*#ABCD"),
+                EndOfKey::Star => digits("*"),
+                EndOfKey::Hash => digits("#"),
+            },
+            duration: options.duration,
+            beep_start: options.beep_start,
+        }
+    }
+}
