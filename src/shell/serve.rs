@@ -102,7 +102,7 @@ fn new_switch(settings: &Settings, passwords: Vec<(String, String)>, rng: &mut R
         recordings: settings.data.join("recordings"),
         beep: Arc::new(Prompt::beep()),
         realm: "flowswitch".to_owned(),
-        flow_limits: crate::flow::Limits::default(),
+        flow_limits: settings.flow_limits,
         calls: CALLS,
         providers: outside_config(settings).providers(),
         assistant: assistant(settings),

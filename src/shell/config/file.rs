@@ -19,6 +19,7 @@ pub struct FileConfig {
     pub(super) trunks: Vec<Trunk>,
     pub(super) numbers: Vec<Number>,
     pub(super) outbound_http: OutboundHttp,
+    pub(super) limits: FlowLimits,
     pub(super) speech: Speech,
     pub(super) transcription: Transcription,
     pub(super) chat: Chat,
@@ -66,6 +67,15 @@ pub(super) struct Number {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct OutboundHttp {
     pub(super) allow: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct FlowLimits {
+    pub(super) executions: Option<u32>,
+    pub(super) steps: Option<u32>,
+    pub(super) stacks: Option<usize>,
+    pub(super) chain: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -158,7 +168,7 @@ fn hint(nearest: Option<&'static str>) -> String {
 }
 
 /// Every key by section; the empty section is the top level.
-pub(super) const KEYS: [(&str, &[&str]); 12] = [
+pub(super) const KEYS: [(&str, &[&str]); 13] = [
     (
         "",
         &[
@@ -171,6 +181,7 @@ pub(super) const KEYS: [(&str, &[&str]); 12] = [
             "trunks",
             "numbers",
             "outbound_http",
+            "limits",
             "speech",
             "transcription",
             "chat",
@@ -184,6 +195,7 @@ pub(super) const KEYS: [(&str, &[&str]); 12] = [
     ("trunks", &["name", "allowed_ips"]),
     ("numbers", &["number", "call_flow"]),
     ("outbound_http", &["allow"]),
+    ("limits", &["executions", "steps", "stacks", "chain"]),
     ("speech", &["engine", "url", "key"]),
     ("transcription", &["url", "key", "model"]),
     ("chat", &["url", "key", "model", "prompt"]),

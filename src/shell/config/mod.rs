@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use crate::flow::Limits;
 use crate::sip::Transport;
 use crate::store::access::Accept;
 use crate::store::network::Network;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub outbound_allow: Vec<Network>,
     /// What speaks.
     pub speech: SpeechSettings,
+    /// How far one activeflow may go.
+    pub flow_limits: Limits,
     /// Servers outside.
     pub servers: Servers,
 }
@@ -106,6 +109,8 @@ pub enum SettingsError {
 const SIP_PORT: u16 = 5060;
 /// Ports that Linux does not hand out to clients by itself, and that firewalls for RTP often open.
 const RTP_PORTS: RangeInclusive<u16> = 16384..=32767;
+/// Steps of some microseconds each: a tenth of a second in which nothing else moves.
+const MOST_STEPS: u32 = 100_000;
 /// More threads than any machine this runs on has cores.
 const MEDIA_THREADS_LIMIT: usize = 256;
 
@@ -159,6 +164,7 @@ impl Settings {
                 .collect(),
             outbound_allow: networks("outbound_http.allow", &file.outbound_http.allow)?,
             speech: speech(file.speech)?,
+            flow_limits: flow_limits(&file.limits)?,
             servers,
         })
     }
@@ -280,6 +286,24 @@ fn extensions(
         .into_iter()
         .map(|entry| (entry.extension, entry.password))
         .collect())
+}
+
+fn flow_limits(section: &file::FlowLimits) -> Result<Limits, SettingsError> {
+    let usual = Limits::default();
+    let limits = Limits {
+        executions: section.executions.unwrap_or(usual.executions),
+        steps: section.steps.unwrap_or(usual.steps),
+        stacks: section.stacks.unwrap_or(usual.stacks),
+        chain: section.chain.unwrap_or(usual.chain),
+    };
+    // One execution of many steps holds up every other call while it runs.
+    if !(1..=MOST_STEPS).contains(&limits.steps) {
+        return Err(wrong("limits.steps", limits.steps, "expected 1 to 100000"));
+    }
+    if limits.executions == 0 || limits.stacks == 0 || limits.chain == 0 {
+        return Err(wrong("limits", 0, "expected at least 1"));
+    }
+    Ok(limits)
 }
 
 fn speech(section: file::Speech) -> Result<SpeechSettings, SettingsError> {

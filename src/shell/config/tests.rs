@@ -107,6 +107,8 @@ fn wrong_values_are_one_line_that_says_what_is_expected() {
             "[[extensions]]\nextension = \"1\"\n[[extensions]]\nextension = \"1\"",
             "twice",
         ),
+        ("[limits]\nsteps = 0", "expected 1 to 100000"),
+        ("[limits]\nchain = 0", "expected at least 1"),
         ("[speech]\nengine = \"http\"", "needs the URL"),
         ("[speech]\nengine = \"festival\"", "expected \"embedded\""),
         ("[chat]\nurl = \"https://a.example\"", "for a model by name"),
