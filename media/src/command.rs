@@ -135,6 +135,49 @@ pub struct ListenConfig {
     pub limits: UtteranceLimits,
 }
 
+/// Which way of a session is silenced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mute {
+    /// Neither.
+    #[default]
+    Off,
+    /// What the peer says: its sound counts as silence, its telephone-events (RFC 4733) as ever.
+    In,
+    /// What the peer would hear of us: it runs on and is not sent. Reports, and the silence that holds
+    /// an idle path open (RFC 6263), are.
+    Out,
+    /// Both.
+    Both,
+}
+
+impl Mute {
+    /// Whether what the peer says is silenced.
+    #[must_use]
+    pub const fn has_in(self) -> bool {
+        matches!(self, Self::In | Self::Both)
+    }
+
+    /// Whether what we say is.
+    #[must_use]
+    pub const fn has_out(self) -> bool {
+        matches!(self, Self::Out | Self::Both)
+    }
+
+    /// Silences what either does.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        match (
+            self.has_in() || other.has_in(),
+            self.has_out() || other.has_out(),
+        ) {
+            (false, false) => Self::Off,
+            (true, false) => Self::In,
+            (false, true) => Self::Out,
+            (true, true) => Self::Both,
+        }
+    }
+}
+
 /// What somebody said without a longer pause.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Utterance {
@@ -246,6 +289,13 @@ pub enum Command {
         session: SessionId,
         /// To whom.
         config: ListenConfig,
+    },
+    /// Silence a session from now on, in place of what was silenced before; an unknown one is left alone.
+    Mute {
+        /// Which.
+        session: SessionId,
+        /// Which way.
+        direction: Mute,
     },
     /// End a playback, digits, echo, recording, detection or listening now; its `Finished` says
     /// [`Outcome::Canceled`] ([`Outcome::Recorded`] for a recording). An unknown or finished command is left

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use flowswitch_media::command::{Command, CommandId, Outcome, RecordingConfig, SessionStats};
+use flowswitch_media::command::{Command, CommandId, Mute, Outcome, RecordingConfig, SessionStats};
 use flowswitch_media::dtmf::Digit;
 use flowswitch_media::prompt::Prompt;
 
@@ -32,6 +32,7 @@ pub struct Call {
     answering: Option<CommandId>,
     playing: Option<Playing>,
     recording: Option<Recording>,
+    pub(super) muted: Mute,
     digits: DigitFilter,
     cause: Option<Cause>,
     events: VecDeque<CallEvent>,
@@ -67,6 +68,7 @@ impl Call {
             answering: None,
             playing: None,
             recording: None,
+            muted: Mute::Off,
             digits: DigitFilter::default(),
             cause: None,
             events: VecDeque::new(),

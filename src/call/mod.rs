@@ -14,6 +14,7 @@ mod call;
 mod event;
 mod leg;
 mod listening;
+mod muting;
 mod playing;
 
 pub use call::Call;

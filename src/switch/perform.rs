@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use flowswitch_media::amd::{AmdCause, AmdConfig, Answerer};
-use flowswitch_media::command::{CommandId, Outcome};
+use flowswitch_media::command::{CommandId, Mute, Outcome};
 use flowswitch_media::dtmf::Digit;
 use flowswitch_media::prompt::Prompt;
 
@@ -14,7 +14,8 @@ use super::{Order, Output, OutsideRequest, Purpose, Source, Switch};
 use crate::call::cause::{Cause, Why};
 use crate::call::{Call, CallEvent, Down};
 use crate::flow::{
-    FlowCommand, FlowCommandId, FlowEnd, FlowEvent, FlowOutcome, MachineResult, OnComplete,
+    Direction, FlowCommand, FlowCommandId, FlowEnd, FlowEvent, FlowOutcome, MachineResult,
+    OnComplete,
 };
 use crate::ids::{ActiveflowId, CallId};
 use crate::status::HangupReason;
@@ -91,6 +92,7 @@ impl Switch {
                 let reason = ended.map_or(HangupReason::Normal, |(_, reason)| *reason);
                 self.hangup(now, id, Cause::local(reason, Why::FlowEnded));
             }
+            FlowCommand::Mute { command, direction } => self.mute(now, id, command, direction),
             FlowCommand::DetectMachine { command, .. } => {
                 let config = AmdConfig::default();
                 self.verb(now, id, command, |call, down, order| {
@@ -152,8 +154,7 @@ impl Switch {
                 self.summarize(now, id, command, summary)
             }
             FlowCommand::Ended { why, on_complete } => self.flow_ended(now, id, &why, on_complete),
-            FlowCommand::Mute { command, .. }
-            | FlowCommand::Connect { command, .. }
+            FlowCommand::Connect { command, .. }
             | FlowCommand::Call { command, .. }
             | FlowCommand::JoinConference { command, .. }
             | FlowCommand::JoinConfbridge { command, .. }
@@ -260,6 +261,31 @@ impl Switch {
         if is_alive {
             self.outputs.push_back(Output::Fetch { command, sources });
         }
+    }
+
+    /// Silences the call of an activeflow, at once.
+    fn mute(
+        &mut self,
+        now: Instant,
+        id: ActiveflowId,
+        command: FlowCommandId,
+        direction: Direction,
+    ) {
+        let outcome = match self.call_of(id) {
+            Some(call) => {
+                let mute = match direction {
+                    Direction::Both => Mute::Both,
+                    Direction::In => Mute::In,
+                    Direction::Out => Mute::Out,
+                };
+                self.with_call(now, call, |call, down| call.mute(down, mute));
+                FlowOutcome::Done
+            }
+            None => FlowOutcome::Failed {
+                why: "there is no call",
+            },
+        };
+        self.finish_flow_command(now, id, command, outcome);
     }
 
     /// Gives a verb to the call of an activeflow, under a number of its own.

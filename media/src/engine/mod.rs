@@ -317,6 +317,9 @@ impl Engine {
                     session.listen(command, &config, out);
                 });
             }
+            Command::Mute { session, direction } => {
+                self.with_session(now, session, |session, _| session.mute(direction));
+            }
             Command::Cancel { session, command } => {
                 self.with_session(now, session, |session, out| session.cancel(command, out));
             }

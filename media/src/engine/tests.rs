@@ -3,6 +3,7 @@
 mod hearing;
 mod latching;
 mod listening;
+mod muting;
 mod orders;
 mod playing;
 mod recording;

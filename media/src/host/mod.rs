@@ -251,6 +251,7 @@ const fn session_of(command: &Command) -> SessionId {
         | Command::Record { session, .. }
         | Command::DetectMachine { session, .. }
         | Command::Listen { session, .. }
+        | Command::Mute { session, .. }
         | Command::Cancel { session, .. } => *session,
     }
 }
@@ -278,6 +279,6 @@ fn refusal(command: &Command) -> Option<Event> {
         | Command::Record { command, .. }
         | Command::DetectMachine { command, .. }
         | Command::Listen { command, .. } => Some(finished(*command)),
-        Command::Configure { .. } | Command::Cancel { .. } => None,
+        Command::Configure { .. } | Command::Mute { .. } | Command::Cancel { .. } => None,
     }
 }

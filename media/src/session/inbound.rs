@@ -1,5 +1,6 @@
 //! What a session hears: packets to digits, to an echo, to the listener.
 //!
+//! What the peer says while it is muted is taken as silence of the same length, where it comes in.
 //! Sound is decoded only while somebody needs it: a running recording, somebody who listens, or the search
 //! for keys that come as tones. That search stops for good once the peer has sent a telephone-event, and rests during an echo
 //! for a peer that has negotiated them; a key that comes both ways is told once.
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::Relayed;
 use super::latch::Verdict;
-use super::listener::Listener;
+use super::listener::{LONGEST_PACKET, Listener};
 use super::outbound::Ticking;
 use super::{MAX_SAMPLES, Session};
 use crate::codec::Codec;
@@ -276,6 +277,13 @@ impl Session {
         (header, payload): (&RtpHeader, &[u8]),
         out: &mut Outbox,
     ) {
+        let silence;
+        let payload = if self.mute.has_in() {
+            silence = [codec.silence(); LONGEST_PACKET];
+            &silence[..payload.len().min(LONGEST_PACKET)]
+        } else {
+            payload
+        };
         if self.echo.is_some() {
             let (payload_type, ours) = config.send;
             let samples = payload.len() as u32;
@@ -309,7 +317,7 @@ impl Session {
         out: &mut Outbox,
         write: impl FnOnce(&mut [u8]),
     ) {
-        if self.outbound.is_speaking() || !self.can_send(config) {
+        if self.outbound.is_speaking() || !self.can_be_heard(config) {
             return;
         }
         let theirs = Relayed {
@@ -355,7 +363,7 @@ impl Session {
     /// The next 20 ms of what the peer hears from us.
     fn take_said(&mut self, heard: &Frame) -> Frame {
         let is_speaking = self.outbound.is_speaking();
-        if self.echo.is_some() && !is_speaking {
+        if self.echo.is_some() && !is_speaking && !self.mute.has_out() {
             return *heard;
         }
         self.said
@@ -393,7 +401,7 @@ impl Session {
 
     fn looks_for_tones(&self, config: &SessionConfig) -> bool {
         let may_trust_events = self.echo.is_some() && config.telephone_event.is_some();
-        !self.inbound.has_event && !may_trust_events
+        !self.inbound.has_event && !may_trust_events && !self.mute.has_in()
     }
 }
 

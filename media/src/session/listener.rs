@@ -12,7 +12,7 @@ use crate::jitter::{JitterBuffer, Popped};
 use crate::rtp::RtpHeader;
 
 /// Samples of the longest packet that is heard: 200 ms, as the jitter buffer has it.
-const LONGEST_PACKET: usize = 1_600;
+pub(super) const LONGEST_PACKET: usize = 1_600;
 
 /// Decodes, orders and completes what one peer says.
 ///

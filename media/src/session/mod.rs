@@ -45,7 +45,7 @@ use self::recording::Recording;
 use self::reports::Reports;
 use self::said::Said;
 use crate::command::{
-    CommandId, DigitSource, Event, MediaError, Outcome, RecordingConfig, RecordingEnd,
+    CommandId, DigitSource, Event, MediaError, Mute, Outcome, RecordingConfig, RecordingEnd,
     SessionConfig, SessionId, SessionStats,
 };
 use crate::dtmf::Digit;
@@ -75,6 +75,7 @@ pub(crate) struct Session {
     ears: Ears,
     /// What we sent, as long as it is recorded or listened to.
     said: Option<Said>,
+    mute: Mute,
     reports: Reports,
     #[cfg(test)]
     is_poisoned: bool,
@@ -107,6 +108,7 @@ impl Session {
             recording: None,
             ears: Ears::default(),
             said: None,
+            mute: Mute::Off,
             reports: Reports::new(SmallRng::from_rng(rng)),
             #[cfg(test)]
             is_poisoned: false,
@@ -170,6 +172,15 @@ impl Session {
         }
         out.record_start(command, config);
         self.listen_if_needed();
+    }
+
+    /// Silences what comes and goes from now on, and lifts what was silenced otherwise.
+    pub(crate) fn mute(&mut self, mute: Mute) {
+        if mute.has_out() {
+            // What is not sent is not missing from the peer's numbers afterwards.
+            self.outbound.clock.end_relay();
+        }
+        self.mute = mute;
     }
 
     /// Ends what `command` began; anything else is left alone.

@@ -1,8 +1,8 @@
 //! What a session says: beep, digits and prompts, packet by packet, and its own numbers on all of it.
 //!
 //! One voice speaks at a time: the beep before a recording, else digits, else the playback, else the echo.
-//! A voice that has to wait keeps its place. While the peer cannot hear us (hold, or no address yet) the
-//! voices run on silently, so that the flow of a held call goes on as if it were heard. While nothing
+//! A voice that has to wait keeps its place. While the peer cannot hear us (hold, mute, or no address yet)
+//! the voices run on silently, so that the flow of a held call goes on as if it were heard. While nothing
 //! speaks nothing is sent, but a packet of silence every [`KEEPALIVE`] holds the path open (RFC 6263).
 
 use std::sync::Arc;
@@ -259,7 +259,7 @@ impl Session {
         let mut payload = [config.send.1.silence(); MAX_SAMPLES];
         let payload = &mut payload[..ptime.samples()];
         match self.next_sound(config, ptime, due, payload, out) {
-            Sound::Audio if self.can_send(config) => {
+            Sound::Audio if self.can_be_heard(config) => {
                 if let Some(said) = &mut self.said {
                     let mut samples = [0; MAX_SAMPLES];
                     let count = config.send.1.decode(payload, &mut samples);
@@ -268,7 +268,7 @@ impl Session {
                 let stamp = self.outbound.clock.stamp(due, ptime.samples() as u32);
                 self.send_packet(now, config.send.0, stamp, payload, out);
             }
-            Sound::Event(packet) if self.can_send(config) => {
+            Sound::Event(packet) if self.can_be_heard(config) => {
                 let stamp = self
                     .outbound
                     .clock
@@ -342,6 +342,11 @@ impl Session {
     /// Whether a packet may go out now, and somebody is there to get it.
     pub(super) fn can_send(&self, config: &SessionConfig) -> bool {
         config.direction.sends() && is_reachable(config.remote) && self.target().is_some()
+    }
+
+    /// Whether what we say goes out now: to somebody who is there, and not muted.
+    pub(super) fn can_be_heard(&self, config: &SessionConfig) -> bool {
+        self.can_send(config) && !self.mute.has_out()
     }
 
     /// Sends one packet with our numbers.

@@ -8,6 +8,7 @@ mod flows;
 mod limits;
 mod menu;
 mod monkeys;
+mod muting;
 mod offers;
 mod outside;
 mod policy;
