@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use flowswitch_media::amd::AmdConfig;
 use flowswitch_media::codec::Codec;
 use flowswitch_media::command::{
-    Command, CommandId, Direction, Event, ListenConfig, RecordingConfig, SessionConfig, SessionId,
-    Sides,
+    Command, CommandId, Direction, Event, ListenConfig, Mute, RecordingConfig, SessionConfig,
+    SessionId, Sides,
 };
 use flowswitch_media::dsp::utterance::UtteranceLimits;
 use flowswitch_media::engine::{Engine, EngineConfig, Input, Output};
@@ -179,7 +179,7 @@ fn peer(id: u64) -> SocketAddr {
 }
 
 #[test]
-fn an_echo_allocates_nothing() {
+fn an_echo_allocates_nothing_muted_or_not() {
     let mut world = World::new(Some(101));
     for id in 0..SESSIONS {
         let (command, session) = (CommandId(id), SessionId(id));
@@ -193,6 +193,14 @@ fn an_echo_allocates_nothing() {
     }
     assert_eq!(world.allocations(), 0);
     assert!(world.sent >= SESSIONS * 1_500);
+    for id in 0..SESSIONS {
+        world.command(Command::Mute {
+            session: SessionId(id),
+            direction: Mute::In,
+        });
+    }
+    assert_eq!(world.allocations(), 0);
+    assert!(world.sent >= SESSIONS * 3_000);
 }
 
 #[test]
