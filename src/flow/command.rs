@@ -144,7 +144,7 @@ pub enum FlowCommand {
     },
     /// Send a web request. The cursor waits only for one with `wait`.
     Webhook {
-        /// To be finished when it is delivered or given up.
+        /// To be finished when it is handed to whoever delivers it, tries and all.
         command: FlowCommandId,
         /// Whether the cursor waits.
         wait: bool,
