@@ -97,7 +97,10 @@ fn urls_are_played_one_after_another_and_a_missing_one_is_passed_over() {
     let switch = Setting::new()
         .file("500.wav", &wav::plain(500.0, 500))
         .file("900.wav", &wav::plain(900.0, 500))
-        .flow("list", &playing(&["500.wav", "file:900.wav"]))
+        .flow(
+            "list",
+            &playing(&["500.wav", "nowhere.wav", "file:900.wav"]),
+        )
         .flow("missing", &playing(&["nowhere.wav"]).replace(SLEEP, NEXT))
         .start();
     let call = Phone::udp(&switch).dial("list");

@@ -132,13 +132,11 @@ impl Driver {
                 match prompts.load(&source).await {
                     Ok(prompt) => loaded.push(prompt),
                     Err(error) => {
-                        tracing::warn!(order = command.0, %error, "nothing is played");
-                        break;
+                        tracing::warn!(order = command.0, %error, "a sound is left out");
                     }
                 }
             }
-            let is_whole = loaded.len() == loaded.capacity();
-            let prompts = is_whole.then_some(loaded);
+            let prompts = (!loaded.is_empty()).then_some(loaded);
             // Nobody waits for it when the switch has stopped.
             let _ = answers.send(Input::Fetched { command, prompts }).await;
         });

@@ -33,7 +33,8 @@ pub enum Input {
     },
     /// News from the media engine.
     Media(Event),
-    /// The answer to an [`Output::Fetch`]; `None` where the shell has logged why there is no sound.
+    /// The answer to an [`Output::Fetch`]; what cannot be had is left out and logged by the shell, `None`
+    /// where nothing is left.
     Fetched {
         /// The playback it is for.
         command: CommandId,
