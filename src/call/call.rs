@@ -1,20 +1,19 @@
 //! One party: its status, the verbs on it, and what it reports.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use flowswitch_media::command::{Command, CommandId, Mute, Outcome, RecordingConfig, SessionStats};
 use flowswitch_media::dtmf::Digit;
-use flowswitch_media::prompt::Prompt;
 
 use super::address::Address;
 use super::cause::{Cause, HangupBy, Why};
 use super::digits::{DigitFilter, DigitPath};
 use super::event::{CallEvent, RecordRefused};
 use super::leg::{Agreed, Down, Leg};
-use super::playing::Playing;
+use super::playing::Playbacks;
+use super::sending::Sending;
 use crate::ids::CallId;
 use crate::sip::message::{HeaderName, Status};
 use crate::status::{CallStatus, HangupReason};
@@ -24,13 +23,14 @@ use crate::status::{CallStatus, HangupReason};
 #[derive(Debug)]
 pub struct Call {
     id: CallId,
-    leg: Leg,
+    pub(super) leg: Leg,
     status: CallStatus,
     source: Address,
     destination: Address,
     started: Instant,
     answering: Option<CommandId>,
-    playing: Option<Playing>,
+    pub(super) playbacks: Playbacks,
+    pub(super) sending: Sending,
     recording: Option<Recording>,
     pub(super) muted: Mute,
     digits: DigitFilter,
@@ -66,7 +66,8 @@ impl Call {
             destination,
             started: now,
             answering: None,
-            playing: None,
+            playbacks: Playbacks::default(),
+            sending: Sending::default(),
             recording: None,
             muted: Mute::Off,
             digits: DigitFilter::default(),
@@ -123,65 +124,6 @@ impl Call {
             }
         }
         self.enter(CallStatus::Progressing);
-    }
-
-    /// Begins a playback whose prompts are still being made; a digit may end it from now on. It
-    /// replaces the one before.
-    pub fn begin_play(&mut self, down: &mut Down<'_>, command: CommandId, stop_on_digit: bool) {
-        if let Some(earlier) = self.playing.take() {
-            self.cancel_playing(down, &earlier);
-        }
-        if self.is_alive() {
-            self.playing = Some(Playing::loading(command, stop_on_digit));
-        } else {
-            self.finish(command, Outcome::Canceled);
-        }
-    }
-
-    /// Plays the prompts of a playback begun before; early media where the call is not answered. Those
-    /// of a playback that has ended meanwhile are not wanted any more.
-    pub fn play(&mut self, down: &mut Down<'_>, command: CommandId, prompts: Vec<Arc<Prompt>>) {
-        let is_agreed = self.answering.is_none();
-        let Some(playing) = self.loading(command) else {
-            return;
-        };
-        playing.park(prompts);
-        if is_agreed {
-            self.start_playing(down);
-        }
-    }
-
-    /// Forgets a playback whose prompts could not be made, without a report. `false`: it had ended.
-    #[must_use]
-    pub fn forget_play(&mut self, command: CommandId) -> bool {
-        let is_waiting = self.loading(command).is_some();
-        if is_waiting {
-            self.playing = None;
-        }
-        is_waiting
-    }
-
-    /// Sends digits to the party.
-    pub fn send_digits(
-        &mut self,
-        down: &mut Down<'_>,
-        command: CommandId,
-        digits: Vec<Digit>,
-        tone: Duration,
-        gap: Duration,
-    ) {
-        let session = self.leg.session();
-        self.order(
-            down,
-            command,
-            Command::SendDigits {
-                command,
-                session,
-                digits,
-                tone,
-                gap,
-            },
-        );
     }
 
     /// Returns the party's audio.
@@ -244,12 +186,9 @@ impl Call {
 
     /// Ends a verb now.
     pub fn cancel(&mut self, down: &mut Down<'_>, command: CommandId) {
-        match self.playing.take_if(|playing| playing.command() == command) {
-            Some(playing) => self.cancel_playing(down, &playing),
-            None => down.media.push_back(Command::Cancel {
-                session: self.leg.session(),
-                command,
-            }),
+        if !self.cancel_play(down, command) && !self.cancel_digits(down, command) {
+            let session = self.leg.session();
+            down.media.push_back(Command::Cancel { session, command });
         }
     }
 
@@ -282,7 +221,7 @@ impl Call {
         }
         if let Some(command) = self.answering.take() {
             self.finish(command, Outcome::Done);
-            self.start_playing(down);
+            self.play_next(down);
         }
     }
 
@@ -318,35 +257,18 @@ impl Call {
         if path == DigitPath::Info && self.recording.as_ref().is_some_and(ends_recording) {
             self.stop_recording(down);
         }
-        let Some(playing) = self
-            .playing
-            .as_mut()
-            .filter(|playing| playing.stops_on_digit())
-        else {
-            return;
-        };
-        let command = playing.command();
-        if !playing.is_started() {
-            self.playing = None;
-            self.finish(command, Outcome::Interrupted { digit });
-        } else if path == DigitPath::Info {
-            playing.interrupt(digit);
-            down.media.push_back(Command::Cancel {
-                session: self.leg.session(),
-                command,
-            });
-        }
+        self.interrupt_play(down, digit, path);
     }
 
-    /// The engine finished an order.
-    pub fn handle_finished(&mut self, command: CommandId, outcome: Outcome) {
-        let outcome = match self.playing.take_if(|playing| playing.command() == command) {
-            Some(playing) => playing.outcome(outcome),
-            None => outcome,
-        };
+    /// The engine finished an order; what waited for it has its turn.
+    pub fn handle_finished(&mut self, down: &mut Down<'_>, command: CommandId, outcome: Outcome) {
+        let outcome = self.playbacks.ended(command, outcome);
+        self.sending.ended(command);
         self.recording
             .take_if(|recording| recording.command == command);
         self.finish(command, outcome);
+        self.play_next(down);
+        self.send_next(down);
     }
 
     /// The media session is gone: after our close, or because the engine gave it up.
@@ -404,43 +326,9 @@ impl Call {
 
     // Inside.
 
-    fn loading(&mut self, command: CommandId) -> Option<&mut Playing> {
-        self.playing
-            .as_mut()
-            .filter(|playing| playing.command() == command && playing.is_loading())
-    }
-
-    /// Gives parked prompts to the engine; before the answer they are early media.
-    fn start_playing(&mut self, down: &mut Down<'_>) {
-        let Some(playing) = self.playing.as_mut() else {
-            return;
-        };
-        let (command, stop_on_digit) = (playing.command(), playing.stops_on_digit());
-        let Some(prompts) = playing.unpark() else {
-            return;
-        };
-        if self.status == CallStatus::Ringing {
-            self.leg.ring_with_media(down);
-        }
-        let session = self.leg.session();
-        down.media.push_back(Command::Play {
-            command,
-            session,
-            prompts,
-            stop_on_digit,
-        });
-    }
-
-    fn cancel_playing(&mut self, down: &mut Down<'_>, playing: &Playing) {
-        let command = playing.command();
-        if playing.is_started() {
-            down.media.push_back(Command::Cancel {
-                session: self.leg.session(),
-                command,
-            });
-        } else {
-            self.finish(command, Outcome::Canceled);
-        }
+    /// Whether the answer is out and the ACK, which says where to send sound to, is not there yet.
+    pub(super) const fn is_answering(&self) -> bool {
+        self.answering.is_some()
     }
 
     /// Gives an order to the engine, as early media where the call is not answered; a call that is over
@@ -464,14 +352,11 @@ impl Call {
         }
         self.cause = Some(cause);
         self.events.push_back(CallEvent::HungUp);
-        let unheard = self.playing.take_if(|playing| !playing.is_started());
-        let waiting = [
-            self.answering.take(),
-            unheard.map(|playing| playing.command()),
-        ];
-        for command in waiting.into_iter().flatten() {
+        if let Some(command) = self.answering.take() {
             self.finish(command, Outcome::Canceled);
         }
+        self.cancel_unheard();
+        self.cancel_unsent();
         self.leg.close(down);
     }
 
@@ -487,7 +372,7 @@ impl Call {
         self.events.push_back(event);
     }
 
-    fn finish(&mut self, command: CommandId, outcome: Outcome) {
+    pub(super) fn finish(&mut self, command: CommandId, outcome: Outcome) {
         self.events
             .push_back(CallEvent::Finished { command, outcome });
     }

@@ -43,3 +43,25 @@ pub enum RecordRefused {
     #[error("a recording is already running")]
     AlreadyRecording,
 }
+
+/// Why a playback was not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlayRefused {
+    /// Nothing reaches the party any more.
+    #[error("the call is over")]
+    CallIsOver,
+    /// As many as may wait do.
+    #[error("too many playbacks wait for their turn")]
+    TooMany,
+}
+
+/// Why digits are not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendRefused {
+    /// Nothing reaches the party any more.
+    #[error("the call is over")]
+    CallIsOver,
+    /// As many as may wait do.
+    #[error("too many digits wait for their turn")]
+    TooMany,
+}

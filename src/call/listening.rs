@@ -47,60 +47,15 @@ impl Call {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
-    use std::net::{IpAddr, Ipv4Addr};
     use std::sync::Arc;
     use std::time::Duration;
 
     use flowswitch_media::amd::{AmdCause, Answerer};
-    use flowswitch_media::command::{Outcome, SessionId, Side};
+    use flowswitch_media::command::{Outcome, Side};
 
     use super::*;
-    use crate::call::Leg;
-    use crate::call::address::{Address, AddressKind};
     use crate::call::cause::{Cause, Why};
-    use crate::ids::{CallId, Rng};
-    use crate::sdp::negotiate::LocalEnd;
-    use crate::sip::{DialogId, Endpoint, EndpointConfig};
-
-    const SESSION: SessionId = SessionId(4);
-
-    fn call() -> Call {
-        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let local = LocalEnd {
-            address: here,
-            port: 4000,
-            session_id: 1,
-            version: 1,
-            cname: "someone".into(),
-            peer: here,
-        };
-        let party = Address {
-            kind: AddressKind::Sip,
-            target: "someone@example.com".into(),
-            target_name: String::new(),
-        };
-        let leg = Leg::new(DialogId(1), SESSION, local, None);
-        let id = CallId(Rng::from_number(1).uuid());
-        Call::incoming(crate::sim::start(), id, leg, party.clone(), party)
-    }
-
-    /// Lets a call act; the orders that it gives.
-    fn act(call: &mut Call, act: impl FnOnce(&mut Call, &mut Down<'_>)) -> Vec<Command> {
-        let mut endpoint = Endpoint::new(EndpointConfig::default(), Rng::from_number(2));
-        let mut media = VecDeque::new();
-        let mut down = Down {
-            now: crate::sim::start(),
-            endpoint: &mut endpoint,
-            media: &mut media,
-        };
-        act(call, &mut down);
-        media.into()
-    }
-
-    fn events(call: &mut Call) -> Vec<CallEvent> {
-        std::iter::from_fn(|| call.poll_event()).collect()
-    }
+    use crate::call::tests::kit::{SESSION, act, call, events};
 
     #[test]
     fn what_the_engine_hears_is_reported_also_after_the_end_of_the_call() {
@@ -127,7 +82,9 @@ mod tests {
             result: Answerer::Person,
             cause: AmdCause::ShortGreeting,
         };
-        call.handle_finished(command, outcome.clone());
+        act(&mut call, |call, down| {
+            call.handle_finished(down, command, outcome.clone());
+        });
         assert_eq!(
             events(&mut call),
             [CallEvent::Finished { command, outcome }]

@@ -16,7 +16,11 @@ mod leg;
 mod listening;
 mod muting;
 mod playing;
+mod sending;
+
+#[cfg(test)]
+mod tests;
 
 pub use call::Call;
-pub use event::{CallEvent, RecordRefused};
+pub use event::{CallEvent, PlayRefused, RecordRefused, SendRefused};
 pub use leg::{Down, Leg};

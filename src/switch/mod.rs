@@ -422,7 +422,9 @@ impl Switch {
             }
             MediaEvent::Finished { command, outcome } => {
                 if let Some(id) = self.orders.get(&command).map(|order| order.call) {
-                    self.with_call(now, id, |call, _| call.handle_finished(command, outcome));
+                    self.with_call(now, id, |call, down| {
+                        call.handle_finished(down, command, outcome);
+                    });
                 }
             }
             MediaEvent::Utterance(said) => {

@@ -12,7 +12,7 @@ use super::arrive::call_reference;
 use super::ask::Asker;
 use super::{Order, Output, OutsideRequest, Purpose, Source, Switch};
 use crate::call::cause::{Cause, Why};
-use crate::call::{Call, CallEvent, Down};
+use crate::call::{Call, CallEvent, Down, PlayRefused};
 use crate::flow::{
     Direction, FlowCommand, FlowCommandId, FlowEnd, FlowEvent, FlowOutcome, MachineResult,
     OnComplete,
@@ -49,8 +49,10 @@ impl Switch {
             FlowCommand::Beep { command } => {
                 let beep = Arc::clone(&self.config.beep);
                 self.verb(now, id, command, move |call, down, order| {
-                    call.begin_play(down, order, false);
-                    call.play(down, order, vec![beep]);
+                    // One that is refused has been finished by the call.
+                    if call.begin_play(order, false).is_ok() {
+                        call.play(down, order, vec![beep]);
+                    }
                 });
             }
             FlowCommand::SendDigits {
@@ -61,7 +63,7 @@ impl Switch {
             } => {
                 let digits = digits.chars().filter_map(Digit::from_char).collect();
                 self.verb(now, id, command, |call, down, order| {
-                    call.send_digits(down, order, digits, tone, gap)
+                    let _ = call.send_digits(down, order, digits, tone, gap);
                 });
             }
             FlowCommand::Echo {
@@ -212,20 +214,14 @@ impl Switch {
         let Some(id) = self.orders.get(&command).map(|order| order.call) else {
             return;
         };
-        if let Some(prompts) = prompts {
-            self.with_call(now, id, |call, down| call.play(down, command, prompts));
-        } else if self
-            .calls
-            .get_mut(&id)
-            .is_some_and(|entry| entry.call.forget_play(command))
-        {
-            self.finish_order(
-                now,
-                command,
-                FlowOutcome::Failed {
-                    why: "there is no sound to play",
-                },
-            );
+        let mut is_forgotten = false;
+        self.with_call(now, id, |call, down| match prompts {
+            Some(prompts) => call.play(down, command, prompts),
+            None => is_forgotten = call.forget_play(down, command),
+        });
+        if is_forgotten {
+            let why = "there is no sound to play";
+            self.finish_order(now, command, FlowOutcome::Failed { why });
         }
     }
 
@@ -242,9 +238,10 @@ impl Switch {
             return self.finish_flow_command(now, id, command, FlowOutcome::Failed { why });
         };
         let order = self.new_order(call, Purpose::Flow(id, command));
-        self.begin_play(now, call, order, sources, stop_on_digit);
+        let _ = self.begin_play(now, call, order, sources, stop_on_digit);
     }
 
+    /// Begins a playback and asks for its prompts; one that is refused is finished by the call.
     pub(super) fn begin_play(
         &mut self,
         now: Instant,
@@ -252,15 +249,16 @@ impl Switch {
         command: CommandId,
         sources: Vec<Source>,
         stop_on_digit: bool,
-    ) {
-        let mut is_alive = false;
-        self.with_call(now, call, |call, down| {
-            call.begin_play(down, command, stop_on_digit);
-            is_alive = call.is_alive();
+    ) -> Result<(), PlayRefused> {
+        let mut begun = Err(PlayRefused::CallIsOver);
+        self.with_call(now, call, |call, _| {
+            begun = call.begin_play(command, stop_on_digit);
         });
-        if is_alive {
-            self.outputs.push_back(Output::Fetch { command, sources });
+        match begun {
+            Ok(()) => self.outputs.push_back(Output::Fetch { command, sources }),
+            Err(why) => tracing::warn!(%call, order = command.0, %why, "nothing is played"),
         }
+        begun
     }
 
     /// Silences the call of an activeflow, at once.

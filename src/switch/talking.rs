@@ -186,7 +186,7 @@ impl Switch {
                     language,
                     gender,
                 };
-                self.begin_play(now, call, order, vec![source], false);
+                let _ = self.begin_play(now, call, order, vec![source], false);
             }
             TalkStep::Hush => {
                 if let Some(order) = talking.speaking.take() {
