@@ -26,6 +26,9 @@ pub enum Why {
     /// A `hangup` action, or the flow came to its end.
     #[error("the flow hung up")]
     FlowEnded,
+    /// Somebody asked for it who controls calls from outside.
+    #[error("hung up from outside")]
+    Asked,
     /// The flow could not go on.
     #[error("the flow failed")]
     FlowFailed,

@@ -21,7 +21,8 @@ use crate::sip::message::Message;
 use crate::sip::{Hop, Transport};
 use crate::store::flows::FlowTable;
 use crate::switch::{
-    Input, OrderId, Output, OutsideAnswer, OutsideFailure, OutsideRequest, Report, Source, Switch,
+    ControlError, ControlId, Input, OrderId, Output, OutsideAnswer, OutsideFailure, OutsideRequest,
+    Report, Source, Switch,
 };
 use crate::time::DeadlineQueue;
 
@@ -49,6 +50,8 @@ pub struct World {
     pub answering: fn(&OutsideRequest) -> Option<OutsideAnswer>,
     /// How long it takes to answer.
     pub asking: Duration,
+    /// Answers of the switch to what was asked of it.
+    pub controlled: Vec<(ControlId, Result<(), ControlError>)>,
     /// News of the switch.
     pub reports: Vec<Report>,
     /// When the switch said that it has stopped.
@@ -104,6 +107,7 @@ impl World {
             asked: Vec::new(),
             answering: answer,
             asking: Duration::from_millis(100),
+            controlled: Vec::new(),
             reports: Vec::new(),
             stopped_at: None,
             opened: 0,
@@ -402,6 +406,7 @@ impl World {
                         self.later(at, Happening::Outside(order, answer));
                     }
                 }
+                Output::Controlled { request, result } => self.controlled.push((request, result)),
                 Output::Report(report) => self.reports.push(report),
                 Output::Stopped => {
                     self.stopped_at.get_or_insert(self.now);

@@ -7,6 +7,7 @@ use flowswitch_media::command::{Command, CommandId, Event};
 use flowswitch_media::prompt::Prompt;
 use uuid::Uuid;
 
+use super::control::{Control, ControlError, ControlId};
 use super::outside::{OrderId, OutsideAnswer, OutsideRequest};
 use crate::flow::{Address, Gender};
 use crate::ids::CallId;
@@ -48,6 +49,13 @@ pub enum Input {
         /// How it ended.
         answer: OutsideAnswer,
     },
+    /// Somebody outside asks something of a call or an activeflow.
+    Control {
+        /// To be named in the answer.
+        request: ControlId,
+        /// What.
+        control: Control,
+    },
     /// A short message came in.
     Message {
         /// From whom.
@@ -88,6 +96,13 @@ pub enum Output {
         order: OrderId,
         /// What.
         request: OutsideRequest,
+    },
+    /// The answer to an [`Input::Control`], exactly one to each.
+    Controlled {
+        /// Which.
+        request: ControlId,
+        /// Whether it was taken on.
+        result: Result<(), ControlError>,
     },
     /// News for whoever watches.
     Report(Report),

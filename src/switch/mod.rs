@@ -38,6 +38,7 @@ use crate::time::{DeadlineQueue, Epoch, Seldom};
 
 mod arrive;
 mod ask;
+mod control;
 mod io;
 mod messaging;
 mod outside;
@@ -53,6 +54,7 @@ mod wall;
 #[cfg(test)]
 mod tests;
 
+pub use control::{CallVerb, Control, ControlError, ControlId, FlowVerb};
 pub use io::{Input, Output, Report, Source};
 pub use outside::{
     Assistant, ChatMessage, ChatRole, Mail, OrderId, OutsideAnswer, OutsideFailure, OutsideRequest,
@@ -155,6 +157,8 @@ enum Purpose {
     Transcribing(Uuid),
     /// The talk of a flow.
     Talking(ActiveflowId),
+    /// Asked for from outside: its end is told to nobody.
+    Control,
 }
 
 /// Who wants to be called back.
@@ -234,6 +238,7 @@ impl Switch {
             Input::Media(event) => self.handle_media(now, event),
             Input::Fetched { command, prompts } => self.handle_fetched(now, command, prompts),
             Input::Outside { order, answer } => self.handle_outside(now, order, answer),
+            Input::Control { request, control } => self.handle_control(now, request, control),
             Input::Message {
                 source,
                 destination,

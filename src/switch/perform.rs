@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use flowswitch_media::amd::{AmdCause, AmdConfig, Answerer};
-use flowswitch_media::command::{CommandId, Mute, Outcome};
+use flowswitch_media::command::{CommandId, Outcome};
 use flowswitch_media::dtmf::Digit;
 use flowswitch_media::prompt::Prompt;
 
 use super::arrive::call_reference;
 use super::ask::Asker;
+use super::control::mute_of;
 use super::{Order, Output, OutsideRequest, Purpose, Source, Switch};
 use crate::call::cause::{Cause, Why};
 use crate::call::{Call, CallEvent, Down, PlayRefused};
@@ -271,12 +272,7 @@ impl Switch {
     ) {
         let outcome = match self.call_of(id) {
             Some(call) => {
-                let mute = match direction {
-                    Direction::Both => Mute::Both,
-                    Direction::In => Mute::In,
-                    Direction::Out => Mute::Out,
-                };
-                self.with_call(now, call, |call, down| call.mute(down, mute));
+                self.with_call(now, call, |call, down| call.mute(down, mute_of(direction)));
                 FlowOutcome::Done
             }
             None => FlowOutcome::Failed {
@@ -367,6 +363,7 @@ impl Switch {
             Purpose::Recording(recording) => self.recording_ended(now, order.call, recording),
             Purpose::Transcribing(transcribe) => self.listening_ended(now, transcribe),
             Purpose::Talking(id) => self.talk_order_ended(now, id, command),
+            Purpose::Control => {}
         }
     }
 

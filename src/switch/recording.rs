@@ -6,6 +6,7 @@ use flowswitch_media::command::RecordingConfig;
 use flowswitch_media::dtmf::Digit;
 
 use super::{Purpose, Switch};
+use crate::call::RecordRefused;
 use crate::flow::{
     EndOfKey, FlowCommandId, FlowEvent, FlowOutcome, Recording, RecordingFormat, RecordingOptions,
 };
@@ -13,6 +14,7 @@ use crate::ids::{ActiveflowId, CallId, RecordingId};
 use crate::store::recordings::Recorded;
 
 impl Switch {
+    /// Starts a recording for a flow.
     pub(super) fn start_recording(
         &mut self,
         now: Instant,
@@ -20,16 +22,30 @@ impl Switch {
         command: FlowCommandId,
         options: RecordingOptions,
     ) {
-        let Some(call) = self.call_of(id) else {
-            return self.finish_flow_command(
-                now,
-                id,
-                command,
-                FlowOutcome::Failed {
-                    why: "there is no call",
-                },
-            );
+        let outcome = match self.call_of(id) {
+            None => FlowOutcome::Failed {
+                why: "there is no call",
+            },
+            Some(call) => match self.record(now, call, options) {
+                Ok(()) => FlowOutcome::Done,
+                Err(why) => {
+                    tracing::warn!(%call, %why, "no recording");
+                    FlowOutcome::Failed {
+                        why: "the recording was refused",
+                    }
+                }
+            },
         };
+        self.finish_flow_command(now, id, command, outcome);
+    }
+
+    /// Starts a recording of a call, and tells its flow, whoever asked for it.
+    pub(super) fn record(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        options: RecordingOptions,
+    ) -> Result<(), RecordRefused> {
         let recording = self.new_recording(now, call);
         let config = self.recording_config(&recording, options);
         let recorded = Recorded {
@@ -40,21 +56,13 @@ impl Switch {
             is_complete: false,
         };
         let order = self.new_order(call, Purpose::Recording(recording.id));
-        let mut refused = None;
+        let mut begun = Err(RecordRefused::NotProgressing);
         self.with_call(now, call, |call, down| {
-            refused = call.record(down, order, config).err()
+            begun = call.record(down, order, config);
         });
-        if let Some(why) = refused {
-            tracing::warn!(%call, %why, "no recording");
+        if begun.is_err() {
             self.orders.remove(&order);
-            return self.finish_flow_command(
-                now,
-                id,
-                command,
-                FlowOutcome::Failed {
-                    why: "the recording was refused",
-                },
-            );
+            return begun;
         }
         if let Some(entry) = self.calls.get_mut(&call) {
             entry.recording = Some(order);
@@ -62,7 +70,7 @@ impl Switch {
         self.recordings.insert(recorded);
         tracing::info!(%call, recording = %recording.name, "recording");
         self.tell_flow(now, call, FlowEvent::RecordingStarted { recording });
-        self.finish_flow_command(now, id, command, FlowOutcome::Done);
+        Ok(())
     }
 
     pub(super) fn stop_recording(

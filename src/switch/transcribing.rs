@@ -32,6 +32,20 @@ pub(super) struct Transcription {
     command: Option<(ActiveflowId, FlowCommandId)>,
 }
 
+/// Why a call is not transcribed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TranscribeRefused {
+    /// Nobody puts it into words.
+    #[error("not configured: [transcription]")]
+    NoProvider,
+    /// One is running.
+    #[error("a transcription is already running")]
+    AlreadyRunning,
+    /// As many as may be are, in all calls.
+    #[error("too many transcriptions")]
+    TooMany,
+}
+
 /// Orders of one transcription under way: one for each side, so that words come in their order.
 const PENDING: usize = 2;
 /// Utterances that wait; with the longest ones a few megabytes.
@@ -40,7 +54,7 @@ const WAITING: usize = 16;
 const TRANSCRIPTIONS: usize = 10_000;
 
 impl Switch {
-    /// Starts the transcription of a call.
+    /// Starts a transcription for a flow.
     pub(super) fn start_transcribe(
         &mut self,
         now: Instant,
@@ -48,13 +62,31 @@ impl Switch {
         command: FlowCommandId,
         options: TranscribeOptions,
     ) {
-        let call = match self.transcribable(id) {
-            Ok(call) => call,
-            Err(why) => {
-                tracing::warn!(activeflow = %id, "{why}");
-                return self.finish_flow_command(now, id, command, FlowOutcome::Failed { why });
-            }
+        let outcome = match self.call_of(id) {
+            None => FlowOutcome::Failed {
+                why: "there is no call",
+            },
+            Some(call) => match self.transcribe(now, call, options) {
+                Ok(()) => FlowOutcome::Done,
+                Err(why) => {
+                    tracing::warn!(activeflow = %id, "{why}");
+                    FlowOutcome::Failed {
+                        why: "the transcription was refused",
+                    }
+                }
+            },
         };
+        self.finish_flow_command(now, id, command, outcome);
+    }
+
+    /// Starts the transcription of a call, and tells its flow, whoever asked for it.
+    pub(super) fn transcribe(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        options: TranscribeOptions,
+    ) -> Result<(), TranscribeRefused> {
+        self.check_transcribe(call)?;
         let transcribe = self.rng.uuid();
         let listening = self.new_order(call, Purpose::Transcribing(transcribe));
         let transcription = Transcription {
@@ -87,44 +119,46 @@ impl Switch {
             direction,
         };
         self.tell_flow(now, call, event);
-        self.finish_flow_command(now, id, command, FlowOutcome::Done);
+        Ok(())
     }
 
-    fn transcribable(&self, id: ActiveflowId) -> Result<CallId, &'static str> {
-        let call = self.call_of(id).ok_or("there is no call")?;
-        let is_running = |call| {
-            let entry = self.calls.get(call);
-            entry.is_some_and(|entry| entry.transcribing.is_some())
-        };
+    fn check_transcribe(&self, call: CallId) -> Result<(), TranscribeRefused> {
+        let entry = self.calls.get(&call);
         if !self.config.providers.transcription {
-            Err("not configured: [transcription]")
-        } else if is_running(&call) {
-            Err("a transcription is already running")
+            Err(TranscribeRefused::NoProvider)
+        } else if entry.is_some_and(|entry| entry.transcribing.is_some()) {
+            Err(TranscribeRefused::AlreadyRunning)
         } else if self.transcriptions.len() >= TRANSCRIPTIONS {
-            Err("too many transcriptions")
+            Err(TranscribeRefused::TooMany)
         } else {
-            Ok(call)
+            Ok(())
         }
     }
 
-    /// Stops the transcription of a call; what has been said is still put into words.
+    /// Stops a transcription for a flow.
     pub(super) fn stop_transcribe(
         &mut self,
         now: Instant,
         id: ActiveflowId,
         command: FlowCommandId,
     ) {
-        let call = self.call_of(id);
-        let transcribe = call
-            .and_then(|call| self.calls.get_mut(&call))
-            .and_then(|entry| entry.transcribing.take());
-        let listening = transcribe
-            .and_then(|transcribe| self.transcriptions.get(&transcribe))
-            .and_then(|transcription| transcription.listening);
-        if let (Some(call), Some(listening)) = (call, listening) {
-            self.with_call(now, call, |call, down| call.cancel(down, listening));
+        if let Some(call) = self.call_of(id) {
+            self.end_transcribe(now, call);
         }
         self.finish_flow_command(now, id, command, FlowOutcome::Done);
+    }
+
+    /// Stops the transcription of a call, if there is one; what has been said is still put into words.
+    pub(super) fn end_transcribe(&mut self, now: Instant, call: CallId) -> bool {
+        let entry = self.calls.get_mut(&call);
+        let Some(transcribe) = entry.and_then(|entry| entry.transcribing.take()) else {
+            return false;
+        };
+        let transcription = self.transcriptions.get(&transcribe);
+        if let Some(listening) = transcription.and_then(|running| running.listening) {
+            self.with_call(now, call, |call, down| call.cancel(down, listening));
+        }
+        true
     }
 
     /// Transcribes the complete recordings of a call, the party's side and what it heard.

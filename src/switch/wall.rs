@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use bytes::Bytes;
-use flowswitch_media::command::Command;
+use flowswitch_media::command::{Command, CommandId};
 
 use super::arrive::call_reference;
 use super::talking::Talking;
-use super::{Deadline, Entry, News, Run, Switch};
+use super::{Deadline, Entry, News, Purpose, Run, Switch};
 use crate::call::cause::{Cause, Why};
 use crate::call::{Call, Down};
 use crate::flow::{Activeflow, FlowEvent};
@@ -55,12 +55,33 @@ impl Switch {
         self.endpoint.bye(now, dialog, Some(reason));
         self.media.push_back(Command::Close { session });
         self.forget_call(now, id, &entry);
+        self.forget_orders(now, id);
         if let Some(flow) = entry.activeflow {
             self.with_flow(now, flow, |flow| {
                 flow.handle_event(now, FlowEvent::CallEnded)
             });
         } else if let Some(after) = entry.after {
             self.start_on_complete(now, call_reference(id), after);
+        }
+    }
+
+    /// Forgets what the engine will finish for a call that is not there any more.
+    fn forget_orders(&mut self, now: Instant, id: CallId) {
+        let mut left: Vec<(CommandId, Purpose)> = self
+            .orders
+            .iter()
+            .filter(|(_, order)| order.call == id)
+            .map(|(command, order)| (*command, order.purpose))
+            .collect();
+        left.sort_unstable_by_key(|(command, _)| *command);
+        for (command, purpose) in left {
+            match purpose {
+                // Those of its flow go with the flow.
+                Purpose::Flow(..) | Purpose::Talking(_) => continue,
+                Purpose::Transcribing(transcribe) => self.listening_ended(now, transcribe),
+                Purpose::Recording(_) | Purpose::Control => {}
+            }
+            self.orders.remove(&command);
         }
     }
 
