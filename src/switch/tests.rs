@@ -56,6 +56,23 @@ impl Switch {
         self.settle(now);
     }
 
+    /// The calls and the activeflows there are.
+    pub(crate) fn names(&self) -> (Vec<CallId>, Vec<ActiveflowId>) {
+        let mut names = (
+            Vec::from_iter(self.calls.keys().copied()),
+            Vec::from_iter(self.activeflows.keys().copied()),
+        );
+        names.0.sort_unstable();
+        names.1.sort_unstable();
+        names
+    }
+
+    /// The action where the only flow that runs stands.
+    pub(crate) fn cursor(&self) -> Option<&str> {
+        let run = self.activeflows.values().next()?;
+        Some(run.activeflow.current_action()?.id.as_str())
+    }
+
     /// The value of a variable of the only flow that runs.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         let run = self.activeflows.values().next()?;

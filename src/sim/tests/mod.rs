@@ -5,6 +5,7 @@ mod endings;
 mod errands;
 mod faults;
 mod flows;
+mod interrupts;
 mod limits;
 mod menu;
 mod monkeys;

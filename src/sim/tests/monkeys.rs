@@ -5,21 +5,21 @@ use super::*;
 use crate::ids::Rng;
 use crate::sim::net::Weather;
 
-const FLOWS: [&str; 6] = ["f0", "f1", "f2", "f3", "f4", "f5"];
+pub(super) const FLOWS: [&str; 6] = ["f0", "f1", "f2", "f3", "f4", "f5"];
 
-fn chance(rng: &mut Rng, percent: u32) -> bool {
+pub(super) fn chance(rng: &mut Rng, percent: u32) -> bool {
     rng.below(100) < percent
 }
 
-fn millis(rng: &mut Rng, below: u32) -> Duration {
+pub(super) fn millis(rng: &mut Rng, below: u32) -> Duration {
     Duration::from_millis(rng.below(below).into())
 }
 
-fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
+pub(super) fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
     from[rng.below(u32::try_from(from.len()).unwrap()) as usize]
 }
 
-fn tone(rng: &mut Rng) -> String {
+pub(super) fn tone(rng: &mut Rng) -> String {
     match rng.below(12) {
         0 => "wrong".to_owned(),
         1 => "never".to_owned(),
@@ -89,7 +89,7 @@ fn action(rng: &mut Rng, targets: u32) -> Value {
     json!({"type": kind, "option": option})
 }
 
-fn nonsense(rng: &mut Rng) -> Value {
+pub(super) fn nonsense(rng: &mut Rng) -> Value {
     let count = 3 + rng.below(10);
     let mut actions = Vec::new();
     for id in 0..count {
@@ -104,7 +104,7 @@ fn nonsense(rng: &mut Rng) -> Value {
     flow
 }
 
-fn weather(rng: &mut Rng) -> Weather {
+pub(super) fn weather(rng: &mut Rng) -> Weather {
     let is_bad = chance(rng, 50);
     Weather {
         lost: if is_bad { rng.below(25) } else { 0 },
@@ -114,7 +114,7 @@ fn weather(rng: &mut Rng) -> Weather {
     }
 }
 
-fn misbehave(world: &mut World, rng: &mut Rng, phone: PhoneId) {
+pub(super) fn misbehave(world: &mut World, rng: &mut Rng, phone: PhoneId) {
     let offers = [
         Offer::Full,
         Offer::Full,
