@@ -1,5 +1,6 @@
 //! Stories of the whole switch, in virtual time.
 
+mod controls;
 mod crowds;
 mod endings;
 mod errands;
