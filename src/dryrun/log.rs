@@ -63,13 +63,12 @@ impl EndedBy {
 }
 
 impl Log {
+    /// The prompts of a command are over; those that would have come later are not heard.
     pub(super) fn prompt_ends(&mut self, command: FlowCommandId, at: Duration) {
-        let running = self
-            .prompts
-            .iter_mut()
-            .rev()
-            .take_while(|prompt| prompt.command == command);
-        for prompt in running {
+        self.prompts
+            .retain(|prompt| prompt.command != command || prompt.at <= at);
+        let heard = self.prompts.iter_mut();
+        for prompt in heard.filter(|prompt| prompt.command == command) {
             prompt.ended.get_or_insert(at);
         }
     }

@@ -1,6 +1,6 @@
 //! What the world does when the flow asks for it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -216,12 +216,11 @@ impl Run<'_> {
         self.now - self.start
     }
 
+    /// Plays when all that plays or waits has been heard, as a call does.
     fn play(&mut self, command: FlowCommandId, texts: Vec<String>) {
-        let mut at = self.since();
-        let mut total = Duration::ZERO;
+        let mut at = self.silent_at() - self.start;
         for text in texts {
             let length = self.length_of(&text);
-            total += length;
             self.log.prompts.push(Prompt {
                 command,
                 at,
@@ -230,7 +229,20 @@ impl Run<'_> {
             });
             at += length;
         }
-        self.done_after(total, command);
+        self.done_after(at - self.since(), command);
+    }
+
+    /// When the last of what plays or waits will have been heard.
+    fn silent_at(&self) -> Instant {
+        let is_prompt = |command: FlowCommandId| {
+            let mut prompts = self.log.prompts.iter().rev();
+            prompts.any(|prompt| prompt.command == command)
+        };
+        let ends = self.due.iter().filter_map(|((at, _), due)| match due {
+            Due::Done { command, .. } if is_prompt(*command) => Some(*at),
+            _ => None,
+        });
+        ends.max().unwrap_or(self.now)
     }
 
     fn length_of(&self, text: &str) -> Duration {

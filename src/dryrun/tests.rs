@@ -80,6 +80,29 @@ fn a_step_whose_moment_never_comes_fails_the_test() {
 }
 
 #[test]
+fn a_talk_waits_for_one_that_goes_on_and_is_not_heard_when_a_key_comes_before() {
+    let flow = r#"[{"type": "talk", "option": {"text": "Hello there, who is it?", "async": true}},
+        {"type": "talk", "option": {"text": "Press one, or two, or three.", "digits_handle": "next"}}]"#;
+    for (script, expect) in [
+        (
+            "[]",
+            r#"{"prompts": ["Hello", "Press"], "duration": {"at_least": "3.3s", "at_most": "3.5s"}}"#,
+        ),
+        (
+            r#"[{"during_prompt": "Hello", "press": "1"}]"#,
+            r#"{"prompts": ["Hello"], "duration": {"at_least": "0.5s", "at_most": "0.7s"}}"#,
+        ),
+        (
+            r#"[{"hang_up": "1s"}]"#,
+            r#"{"prompts": ["Hello"], "end": "call_ended"}"#,
+        ),
+    ] {
+        let wrong = failures(flow, &format!(r#""script": {script}, "expect": {expect}"#));
+        assert_eq!(wrong, Vec::<String>::new());
+    }
+}
+
+#[test]
 fn a_message_starts_a_flow_that_branches_on_its_text() {
     let branch = r#"[{"type": "branch", "option": {"variable": "voipbin.message.text",
         "default_target_id": "no", "target_ids": {"call me": "yes"}}},

@@ -38,7 +38,7 @@ pub(super) struct Run<'t> {
     pub(super) status: CallStatus,
     pub(super) recording: Option<super::perform::Running>,
     pub(super) callees_asked: usize,
-    due: BTreeMap<(Instant, u64), Due>,
+    pub(super) due: BTreeMap<(Instant, u64), Due>,
     serial: u64,
     step: usize,
     last_step_at: Instant,
@@ -121,6 +121,8 @@ impl<'t> Run<'t> {
             .cloned()
             .collect();
         self.log.lasted = self.now - self.start;
+        let lasted = self.log.lasted;
+        self.log.prompts.retain(|prompt| prompt.at <= lasted);
         let path = self
             .flow
             .executed_actions()
