@@ -37,7 +37,7 @@
 //! | [`flow`] | [`flow::dialect`]: JSON to typed actions; [`flow::lint`]: what is wrong with it; [`flow::Activeflow`]: one run; knows no call |
 //! | [`call`] | one party: dialog and media session with status, verbs and a cause; knows no flow |
 //! | [`store`] | flows by name and number, who may call, networks; recordings, transcripts and messages that were made |
-//! | [`switch`] | who calls what, flow order to call verb and back, registration |
+//! | [`switch`] | who calls what, flow order to call verb and back, what is asked from outside, registration |
 //! | [`dryrun`] | tests of flows without a phone: script, world, comparison, coverage |
 //! | [`shell`] | sockets, settings, the flows directory, prompts and speech, errands outside, the driver |
 //!
@@ -58,7 +58,13 @@
 //! [`call::Call::begin_play`] and [`switch::Output::Fetch`] → [`shell::prompts`] →
 //! [`switch::Input::Fetched`] → [`flowswitch_media::command::Command::Play`] →
 //! [`flowswitch_media::command::Event::Finished`] → the cursor moves. Each order gets exactly one
-//! `Finished`, also when its session dies; one that no cursor waits for moves nothing.
+//! `Finished`, also when its session dies; one that no cursor waits for moves nothing. A call plays one
+//! thing after another, in the order they were asked for, and sends digits likewise.
+//!
+//! **Request from outside, beside the flow.** [`switch::Input::Control`] → the same verbs of the
+//! [`call::Call`] that flows use, under orders that no cursor waits for, or news for the activeflow (resume,
+//! stop) → one [`switch::Output::Controlled`]: taken on, or why not. The flow hears of a recording or
+//! transcription by its variables; its cursor stays where it is.
 //!
 //! **Flow action to the world outside and back.** `webhook_send`, `fetch`, `email_send`, … →
 //! [`flow::FlowCommand`] → [`switch::Output::Outside`] → [`shell::outside`] (the one gate, SMTP, providers) →

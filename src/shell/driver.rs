@@ -94,9 +94,8 @@ impl Driver {
                 Output::Outside { order, request } => {
                     errands.spawn(self.carry_out(order, request));
                 }
-                Output::Controlled { request, result } => {
-                    tracing::debug!(request = request.0, ?result, "a request is answered");
-                }
+                // The shell asks nothing of calls by itself.
+                Output::Controlled { .. } => {}
                 Output::Report(report) => tell(&report),
                 Output::Stopped => return None,
                 Output::Timeout(at) => return Some(at),

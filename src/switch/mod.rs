@@ -3,7 +3,8 @@
 //! ```text
 //!   Input ──> Switch ──┬── sip::Endpoint ── Event ──> arrive ──> Call
 //!                      ├── Call ─────────── CallEvent ──────> perform ──> Activeflow
-//!                      └── Activeflow ───── FlowCommand ────> perform ──> Call
+//!                      ├── Activeflow ───── FlowCommand ────> perform ──> Call
+//!                      └── Control ─────────────────────────> control ──> Call, Activeflow
 //!   Output <── what they want sent, played, fetched; one Timeout when all are content
 //! ```
 //!
