@@ -222,6 +222,7 @@ impl Call {
         if let Some(command) = self.answering.take() {
             self.finish(command, Outcome::Done);
             self.play_next(down);
+            self.send_next(down);
         }
     }
 

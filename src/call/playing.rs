@@ -128,7 +128,7 @@ pub(super) struct Playbacks {
 
 /// One of them.
 #[derive(Debug)]
-pub(super) struct Playing {
+struct Playing {
     command: CommandId,
     stop_on_digit: bool,
     state: State,

@@ -45,9 +45,9 @@ impl Call {
         Ok(())
     }
 
-    /// Gives the first order to the engine, unless it has it.
+    /// Gives the first order to the engine, unless it has it, or where to send to comes with the ACK.
     pub(super) fn send_next(&mut self, down: &mut Down<'_>) {
-        if !self.is_alive() || self.sending.is_started {
+        if !self.is_alive() || self.is_answering() || self.sending.is_started {
             return;
         }
         let Some(keys) = self.sending.queue.front_mut() else {

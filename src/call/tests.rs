@@ -151,10 +151,13 @@ fn seventeenth_that_waits_is_refused_and_finished() {
 }
 
 #[test]
-fn playbacks_wait_for_the_ack_that_says_where_to_send_them() {
+fn playbacks_and_digits_wait_for_the_ack_that_says_where_to_send_them() {
     let mut call = call();
     let orders = voiced(&mut call, |call, down| {
         call.answer(down, CommandId(9));
+        let digits = vec![Digit::from_char('1').unwrap()];
+        call.send_digits(down, CommandId(2), digits, TONE, TONE)
+            .unwrap();
         call.begin_play(CommandId(1), false).unwrap();
         call.play(down, CommandId(1), prompts());
     });

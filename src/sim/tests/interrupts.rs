@@ -241,9 +241,17 @@ fn talk_from_outside_leaves_an_answer_that_waits_for_its_ack_to_the_flow() {
     world.dial(phone, "flow");
     world.pass_ms(500);
     assert_eq!(world.cursor(), "answer");
-    assert_eq!(world.ask(talk("tone 900 500")), Ok(()));
+    for verb in [talk("tone 900 500"), digits("1"), record(), transcribe()] {
+        assert_eq!(world.ask(verb), Ok(()));
+    }
     world.pass_ms(500);
     assert_eq!(world.cursor(), "answer");
+    world.with(phone, |phone, _| phone.habits.acks = true);
+    world.pass_ms(3000);
+    assert_eq!((world.hears(phone), world.cursor()), (Some(400), "talk"));
+    assert_eq!(world.at(phone).tones(), [900, 400]);
+    assert_eq!(world.at(phone).voice.keys, "1");
+    world.hang_up(phone);
     world.settle();
 }
 
