@@ -3,8 +3,7 @@
 //!
 //! A request is answered at once and exactly once, when what it asks for has been taken on or refused; what
 //! was taken on may take its time then, and its end is told to nobody. Its orders have a purpose of their
-//! own, so that no activeflow takes their end for the end of an action. A call that is lost while it acts is
-//! over to whoever asked.
+//! own, so that no activeflow takes their end for the end of an action.
 
 use std::time::{Duration, Instant};
 
