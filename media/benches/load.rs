@@ -1,7 +1,7 @@
 //! What a call costs on real sockets: CPU of the media threads per call and second, and the time an echo
 //! takes, beside the floor of a bare loop that receives and sends on as many sockets.
 //!
-//! `cargo bench -p flowswitch-media --features host --bench load -- [floor|echo|floor-play|play|hear|record|idle] [calls] [seconds]`
+//! `cargo bench -p flowswitch-media --features host --bench load -- [floor|echo|bridge|conference|listeners|floor-play|play|hear|record|idle] [calls] [seconds]`
 
 #![expect(
     clippy::disallowed_methods,
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use flowswitch_media::codec::Codec;
 use flowswitch_media::command::{
-    Command, CommandId, Direction, Event, RecordingConfig, SessionConfig, SessionId,
+    BridgeId, Command, CommandId, Direction, Event, Part, RecordingConfig, SessionConfig, SessionId,
 };
 use flowswitch_media::host::{HostConfig, MediaHost};
 use flowswitch_media::prompt::Prompt;
@@ -26,6 +26,8 @@ use flowswitch_media::rtp::{HEADER_LEN, MediaTime, RtpHeader, SeqNo, Ssrc};
 use rustix::event::{Timespec, epoll};
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Members of a conference.
+const ROOM: u64 = 100;
 const PACKET: usize = HEADER_LEN + 160;
 
 fn main() {
@@ -44,6 +46,9 @@ fn main() {
         vec![
             "floor",
             "echo",
+            "bridge",
+            "conference",
+            "listeners",
             "floor-play",
             "play",
             "hear",
@@ -53,31 +58,36 @@ fn main() {
         |mode| vec![mode.as_str()],
     );
     println!(
-        "mode       calls  CPU ms per call-second  echo us p50   p99  p99.9  lost  late ticks  KiB per call"
+        "mode       calls  CPU ms per call-second  by floor  echo us p50   p99  p99.9  lost  late ticks  KiB per call"
     );
+    let mut floor = None;
     for mode in modes {
-        run(mode, calls, Duration::from_secs(seconds));
+        let cost = run(mode, calls, Duration::from_secs(seconds), floor);
+        if mode.starts_with("floor") {
+            floor = Some(cost);
+        }
     }
     // There is none when nothing was recorded.
     let _ = std::fs::remove_dir_all(folder());
 }
 
-fn run(mode: &str, calls: u64, time: Duration) {
+/// Runs one mode and prints its line; a call of a bridge or a conference is one of its members.
+fn run(mode: &str, calls: u64, time: Duration, floor: Option<f64>) -> f64 {
     let peers: Arc<Vec<UdpSocket>> = Arc::new((0..calls).map(|_| bind()).collect());
     let memory_before = memory();
     let is_over = Arc::new(AtomicBool::new(false));
     let (targets, host) = match mode {
-        "floor" => (floor(&peers, &is_over), None),
+        "floor" => (floor_of_echo(&peers, &is_over), None),
         "floor-play" => (floor_of_play(&peers, &is_over), None),
         _ => {
             let (host, targets) = start(mode, &peers);
             (targets, Some(host))
         }
     };
-    let talks = matches!(mode, "floor" | "echo" | "hear" | "record");
+    let talks = !matches!(mode, "floor-play" | "play" | "idle");
     let listener = {
         let (peers, is_over) = (Arc::clone(&peers), Arc::clone(&is_over));
-        let is_timed = matches!(mode, "floor" | "echo");
+        let is_timed = matches!(mode, "floor" | "echo" | "bridge");
         std::thread::spawn(move || listen(&peers, is_timed, &is_over))
     };
     let (late_before, cpu_before, begin) = (late_ticks(host.as_ref()), cpu(), Instant::now());
@@ -99,9 +109,10 @@ fn run(mode: &str, calls: u64, time: Duration) {
             .copied()
             .unwrap_or(0)
     };
+    let cost = spent.as_secs_f64() * 1_000.0 / (calls as f64 * time.as_secs_f64());
+    let ratio = floor.map_or(1.0, |floor| cost / floor);
     println!(
-        "{mode:10} {calls:5}  {:22.3}  {:11} {:5} {:6}  {:4}  {late:10}  {:12.1}",
-        spent.as_secs_f64() * 1_000.0 / (calls as f64 * time.as_secs_f64()),
+        "{mode:10} {calls:5}  {cost:22.3}  {ratio:8.2}  {:11} {:5} {:6}  {:4}  {late:10}  {:12.1}",
         percentile(0.5),
         percentile(0.99),
         percentile(0.999),
@@ -112,6 +123,7 @@ fn run(mode: &str, calls: u64, time: Duration) {
         },
         grown as f64 / calls as f64,
     );
+    cost
 }
 
 /// A host whose sessions all do what `mode` says; where their RTP goes.
@@ -123,7 +135,7 @@ fn start(mode: &str, peers: &[UdpSocket]) -> (MediaHost, Vec<SocketAddr>) {
         name: "media".into(),
         seed: [5; 32],
     };
-    let host =
+    let mut host =
         MediaHost::start(config, move |event| drop(sender.send(event))).expect("a media host");
     let prompt = Arc::new(Prompt::from_samples(vec![1_000; 8_000 * 60]));
     let mut ports = HashMap::new();
@@ -150,8 +162,13 @@ fn start(mode: &str, peers: &[UdpSocket]) -> (MediaHost, Vec<SocketAddr>) {
                     session,
                     prompts,
                     stop_on_digit: true,
+                    is_endless: false,
                 });
             }
+            "bridge" => host.send(join(session, id / 2, true)),
+            "conference" => host.send(join(session, id / ROOM, true)),
+            // Ten talk, and all others only listen.
+            "listeners" => host.send(join(session, id / ROOM, id % ROOM < 10)),
             "record" => {
                 let config = Box::new(recording(id));
                 host.send(Command::Record {
@@ -178,6 +195,16 @@ fn start(mode: &str, peers: &[UdpSocket]) -> (MediaHost, Vec<SocketAddr>) {
         .map(|id| SocketAddr::new(LOCAL, ports[&id]))
         .collect();
     (host, targets)
+}
+
+fn join(session: SessionId, bridge: u64, speaks: bool) -> Command {
+    let (bridge, hears) = (BridgeId(bridge), true);
+    let part = Part { speaks, hears };
+    Command::Join {
+        session,
+        bridge,
+        part,
+    }
 }
 
 fn agreed(remote: SocketAddr) -> SessionConfig {
@@ -211,7 +238,7 @@ fn folder() -> PathBuf {
 }
 
 /// The least that an echo can cost: one thread, as many sockets, receive and send.
-fn floor(peers: &[UdpSocket], is_over: &Arc<AtomicBool>) -> Vec<SocketAddr> {
+fn floor_of_echo(peers: &[UdpSocket], is_over: &Arc<AtomicBool>) -> Vec<SocketAddr> {
     let sockets: Vec<UdpSocket> = peers.iter().map(|_| bind()).collect();
     let targets = sockets
         .iter()
@@ -264,7 +291,9 @@ fn listen(peers: &[UdpSocket], is_timed: bool, is_over: &AtomicBool) -> Vec<u32>
     serve(peers, is_over, |_, bytes, _| {
         if is_timed && let Some(stamp) = bytes.get(HEADER_LEN..HEADER_LEN + 8) {
             let sent = u64::from_be_bytes(stamp.try_into().expect("eight octets"));
-            delays.push(((nanos() - sent) / 1_000) as u32);
+            // The first packet of a bridge has a soft edge in place of its stamp.
+            let delay = nanos().checked_sub(sent);
+            delays.extend(delay.and_then(|nanos| u32::try_from(nanos / 1_000).ok()));
         }
     });
     delays
@@ -303,6 +332,9 @@ fn serve(
 /// Every peer speaks a packet each 20 ms, spread over them; how many packets that were.
 fn talk(peers: &[UdpSocket], targets: &[SocketAddr], begin: Instant, time: Duration) -> u64 {
     let mut packet = [0xFF; PACKET];
+    // A voice, so that nothing is passed over as silence.
+    let voice = packet[HEADER_LEN..].iter_mut().zip(0..);
+    voice.for_each(|(octet, at)| *octet = 0xB0 + (at % 16) as u8);
     let mut sent = 0;
     for slot in 0.. {
         let due = begin + Duration::from_millis(slot);

@@ -23,6 +23,10 @@ pub struct SessionId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CommandId(pub u64);
 
+/// Somebody beside a session who hears it or speaks into it; chosen by whoever lets him in, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExternalId(pub u64);
+
 /// Which way media flows, seen from us (RFC 3264 §5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
@@ -38,6 +42,20 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// What both of two wishes allow.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        match (
+            self.sends() && other.sends(),
+            self.receives() && other.receives(),
+        ) {
+            (true, true) => Self::SendRecv,
+            (true, false) => Self::SendOnly,
+            (false, true) => Self::RecvOnly,
+            (false, false) => Self::Inactive,
+        }
+    }
+
     /// Whether we may send RTP.
     #[must_use]
     pub const fn sends(self) -> bool {
@@ -48,6 +66,41 @@ impl Direction {
     #[must_use]
     pub const fn receives(self) -> bool {
         matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+}
+
+/// What joins sessions so that they hear each other.
+///
+/// It is there from its first member to its last. Two of one codec are joined packet by packet; more, or
+/// one that is recorded, listened to or played to, are mixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BridgeId(pub u64);
+
+/// What a member of a bridge takes part in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The others hear it.
+    pub speaks: bool,
+    /// It hears the others.
+    pub hears: bool,
+}
+
+impl Part {
+    /// Both.
+    pub const FULL: Self = Self {
+        speaks: true,
+        hears: true,
+    };
+    /// Neither: the member keeps its place while it is on hold.
+    pub const NONE: Self = Self {
+        speaks: false,
+        hears: false,
+    };
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self::FULL
     }
 }
 
@@ -89,6 +142,15 @@ pub struct RecordingConfig {
     pub duration: Option<Duration>,
     /// Plays a beep to the peer first.
     pub beep_start: bool,
+}
+
+/// A recording of all that is said in a bridge, in one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BridgeRecordingConfig {
+    /// The file.
+    pub file: PathBuf,
+    /// Ends after this long.
+    pub duration: Option<Duration>,
 }
 
 /// One of the two who speak in a session.
@@ -133,6 +195,27 @@ pub struct ListenConfig {
     pub sides: Sides,
     /// Of each side.
     pub limits: UtteranceLimits,
+}
+
+/// What an external hears, and who hears it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExternalConfig {
+    /// Whose sound it is given, both in one and never its own; `None` for nobody's.
+    pub listen: Option<Sides>,
+    /// In whose place it speaks, over what is said there: in the peer's it is recorded, listened to and heard in
+    /// the bridge, in ours the peer hears it. `None`: it is silent.
+    pub speak: Option<Sides>,
+}
+
+/// What an external did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExternalStats {
+    /// Frames it was given.
+    pub frames: u64,
+    /// Samples it said that were heard.
+    pub heard_samples: u64,
+    /// Samples that were dropped because more waited than may.
+    pub dropped_samples: u64,
 }
 
 /// Which way of a session is silenced.
@@ -227,6 +310,39 @@ pub enum Command {
         /// The session.
         session: SessionId,
     },
+    /// Take a session into a bridge, out of the one it was in; or change its part in the same one. What a
+    /// member is played, it hears over the others; keys that it is sent, in their place. Two pass their keys
+    /// on to each other, as events or tones, whichever the other one knows; among more they are only told.
+    Join {
+        /// Who.
+        session: SessionId,
+        /// Where.
+        bridge: BridgeId,
+        /// How.
+        part: Part,
+    },
+    /// Take a session out of its bridge; one in none is left alone.
+    Leave {
+        /// Who.
+        session: SessionId,
+    },
+    /// Record a bridge that has a member; finished when it is stopped, its time is over, or the last
+    /// member has left.
+    RecordBridge {
+        /// Finished with [`Outcome::Recorded`].
+        command: CommandId,
+        /// Which.
+        bridge: BridgeId,
+        /// Where to.
+        config: Box<BridgeRecordingConfig>,
+    },
+    /// End the recording of a bridge; an unknown or finished one is left alone.
+    StopBridgeRecording {
+        /// Which bridge.
+        bridge: BridgeId,
+        /// Which order.
+        command: CommandId,
+    },
     /// Play prompts one after another; a newer playback replaces an older one on the same session.
     Play {
         /// Finished when the last one has been sent.
@@ -237,6 +353,8 @@ pub enum Command {
         prompts: Vec<Arc<Prompt>>,
         /// Whether a digit ends it.
         stop_on_digit: bool,
+        /// Whether it begins anew when it is over, until it is canceled: music on hold, ringback.
+        is_endless: bool,
     },
     /// Send digits as RFC 4733 events, or as tones when the peer has no `telephone-event`.
     SendDigits {
@@ -251,7 +369,8 @@ pub enum Command {
         /// Silence between two.
         gap: Duration,
     },
-    /// Return the peer's own audio as it arrives.
+    /// Return the peer's own audio as it arrives. In a bridge it takes the session out of the sound of the
+    /// others for its time.
     Echo {
         /// Finished when `duration` is over.
         command: CommandId,
@@ -296,6 +415,23 @@ pub enum Command {
         session: SessionId,
         /// Which way.
         direction: Mute,
+    },
+    /// Let an external in, up to five at once; answered by exactly one [`Event::ExternalClosed`], when it
+    /// is let out again or cannot be let in. A session with one is mixed, alone or in a bridge.
+    OpenExternal {
+        /// Who.
+        external: ExternalId,
+        /// Where.
+        session: SessionId,
+        /// What it does there.
+        config: ExternalConfig,
+    },
+    /// Let an external out; an unknown one is left alone.
+    CloseExternal {
+        /// Who.
+        external: ExternalId,
+        /// Where it was let in.
+        session: SessionId,
     },
     /// End a playback, digits, echo, recording, detection or listening now; its `Finished` says
     /// [`Outcome::Canceled`] ([`Outcome::Recorded`] for a recording). An unknown or finished command is left
@@ -378,12 +514,18 @@ pub enum MediaError {
         /// The system's error.
         kind: std::io::ErrorKind,
     },
-    /// The session already records.
+    /// The bridge has no members.
+    #[error("no such bridge")]
+    UnknownBridge,
+    /// The session or the bridge already records.
     #[error("a recording is already running")]
     AlreadyRecording,
     /// As many listen already as may.
     #[error("too many listen to this session")]
     TooManyListeners,
+    /// As many externals are there already as may be.
+    #[error("too many externals in this session")]
+    TooManyExternals,
     /// The engine dropped the session after a fault of its own.
     #[error("the media session failed")]
     Internal,
@@ -455,6 +597,13 @@ pub enum Event {
     },
     /// Somebody has said something to an order to listen.
     Utterance(Utterance),
+    /// An external is out, or was not let in.
+    ExternalClosed {
+        /// Who.
+        external: ExternalId,
+        /// What it did; or why it was not let in, or its session ended in disorder.
+        result: Result<ExternalStats, MediaError>,
+    },
     /// A session is gone.
     Closed {
         /// The session.

@@ -5,12 +5,14 @@
 //!   command: the joint. Orders down (Command), news up (Event); each order has one Finished
 //!      |
 //!   host     threads, sockets, ports, files       (feature `host`, Linux)
-//!   engine   owns the sessions, wakes each when it is due, keeps the ledger of orders
-//!   session  one peer: latch, inbound, listener, outbound, recording, ears, reports
+//!   engine   owns sessions and bridges, wakes each when it is due, keeps the ledger of orders
+//!   bridge   who hears whom: held, passed on packet by packet, or mixed
+//!   session  one peer: latch, inbound, listener, outbound, recording, ears, externals, reports
 //!   amd, prompt, recording, jitter, dtmf, dsp, codec, rtp, frame     functions on sound and octets
 //! ```
 
 pub mod amd;
+mod bridge;
 pub mod codec;
 pub mod command;
 pub mod dsp;

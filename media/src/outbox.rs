@@ -2,9 +2,12 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::command::{CommandId, Event, Outcome, RecordingConfig, RecordingEnd, SessionId};
+use crate::command::{
+    CommandId, Event, ExternalId, Outcome, RecordingConfig, RecordingEnd, SessionId,
+};
 use crate::frame::Frame;
 
 /// What the engine wants done, in order; borrowed from its buffers.
@@ -47,7 +50,7 @@ pub enum Output<'a> {
         /// The recording.
         recording: CommandId,
         /// Its files.
-        config: Box<RecordingConfig>,
+        files: RecordingFiles,
     },
     /// 20 ms of a recording, both sides of the same time.
     RecordFrame {
@@ -55,10 +58,10 @@ pub enum Output<'a> {
         recording: CommandId,
         /// How many frames came before; a gap means that frames were dropped.
         position: u64,
-        /// What the peer said.
+        /// What the peer said; for a bridge what all of its members did.
         heard: &'a Frame,
-        /// What the peer heard.
-        said: &'a Frame,
+        /// What the peer heard; `None` for a bridge.
+        said: Option<&'a Frame>,
     },
     /// Complete the files; answer with [`Input::Recorded`](crate::engine::Input::Recorded).
     RecordEnd {
@@ -69,10 +72,53 @@ pub enum Output<'a> {
         /// How long it is.
         duration: Duration,
     },
+    /// 20 ms have passed for an external.
+    ExternalTick {
+        /// Whose.
+        external: ExternalId,
+        /// What it hears; `None` when it does not listen.
+        heard: Option<&'a Frame>,
+        /// How many of its samples wait no longer, since it was let in: heard, cleared or dropped.
+        gone: u64,
+    },
     /// News for whoever drives the engine.
     Event(Event),
     /// Nothing more to do; call `handle_timeout` at this time.
     Timeout(Option<Instant>),
+}
+
+/// Where a recording is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordingFiles {
+    /// Of a session: each side in its own file.
+    Sides {
+        /// What the peer says.
+        heard: PathBuf,
+        /// What the peer hears.
+        said: PathBuf,
+    },
+    /// Of a bridge: all in one.
+    Mix(PathBuf),
+}
+
+impl RecordingFiles {
+    /// The files in an order: what is heard, and what is said if that is a file of its own.
+    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        let (first, second) = match self {
+            Self::Sides { heard, said } => (heard, Some(said)),
+            Self::Mix(file) => (file, None),
+        };
+        std::iter::once(first).chain(second)
+    }
+}
+
+impl From<&RecordingConfig> for RecordingFiles {
+    fn from(config: &RecordingConfig) -> Self {
+        Self::Sides {
+            heard: config.file_in.clone(),
+            said: config.file_out.clone(),
+        }
+    }
 }
 
 /// An [`Output`] whose bytes and frames still lie in the [`Outbox`].
@@ -98,17 +144,23 @@ pub(crate) enum Item {
     },
     RecordStart {
         recording: CommandId,
-        config: Box<RecordingConfig>,
+        files: RecordingFiles,
     },
     RecordFrame {
         recording: CommandId,
         position: u64,
         frames: usize,
+        has_two: bool,
     },
     RecordEnd {
         recording: CommandId,
         end: RecordingEnd,
         duration: Duration,
+    },
+    ExternalTick {
+        external: ExternalId,
+        frame: Option<usize>,
+        gone: u64,
     },
     Event(Event),
 }
@@ -161,9 +213,8 @@ impl Outbox {
         self.items.push_back(Item::Pin { session, source });
     }
 
-    pub(crate) fn record_start(&mut self, recording: CommandId, config: Box<RecordingConfig>) {
-        self.items
-            .push_back(Item::RecordStart { recording, config });
+    pub(crate) fn record_start(&mut self, recording: CommandId, files: RecordingFiles) {
+        self.items.push_back(Item::RecordStart { recording, files });
     }
 
     pub(crate) fn record_frame(
@@ -171,15 +222,16 @@ impl Outbox {
         recording: CommandId,
         position: u64,
         heard: &Frame,
-        said: &Frame,
+        said: Option<&Frame>,
     ) {
         let frames = self.frames.len();
         self.frames.push(*heard);
-        self.frames.push(*said);
+        self.frames.extend(said);
         self.items.push_back(Item::RecordFrame {
             recording,
             position,
             frames,
+            has_two: said.is_some(),
         });
     }
 
@@ -193,6 +245,18 @@ impl Outbox {
             recording,
             end,
             duration,
+        });
+    }
+
+    pub(crate) fn external_tick(&mut self, external: ExternalId, heard: Option<&Frame>, gone: u64) {
+        let frame = heard.map(|heard| {
+            self.frames.push(*heard);
+            self.frames.len() - 1
+        });
+        self.items.push_back(Item::ExternalTick {
+            external,
+            frame,
+            gone,
         });
     }
 
@@ -229,16 +293,17 @@ impl Outbox {
                 rtcp,
                 bytes: &self.bytes[begin..end],
             },
-            Item::RecordStart { recording, config } => Output::RecordStart { recording, config },
+            Item::RecordStart { recording, files } => Output::RecordStart { recording, files },
             Item::RecordFrame {
                 recording,
                 position,
                 frames,
+                has_two,
             } => Output::RecordFrame {
                 recording,
                 position,
                 heard: &self.frames[frames],
-                said: &self.frames[frames + 1],
+                said: has_two.then(|| &self.frames[frames + 1]),
             },
             Item::RecordEnd {
                 recording,
@@ -248,6 +313,15 @@ impl Outbox {
                 recording,
                 end,
                 duration,
+            },
+            Item::ExternalTick {
+                external,
+                frame,
+                gone,
+            } => Output::ExternalTick {
+                external,
+                heard: frame.map(|frame| &self.frames[frame]),
+                gone,
             },
             Item::Event(event) => Output::Event(event),
         }

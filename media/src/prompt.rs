@@ -1,6 +1,7 @@
 //! Sound to play, ready for the engine.
 
 mod decode;
+mod generated;
 mod wav;
 
 use std::fmt;
@@ -37,6 +38,19 @@ impl Prompt {
     #[must_use]
     pub fn beep() -> Self {
         Self::from_samples(tone::burst(1_000.0, -12.0, Duration::from_millis(500)))
+    }
+
+    /// What a caller hears while a callee's telephone rings: 440 and 480 Hz, two seconds on and four off
+    /// (ITU-T E.180, the North American cadence). Made to be played without end.
+    #[must_use]
+    pub fn ringback() -> Self {
+        Self::from_samples(generated::ringback())
+    }
+
+    /// Something calm to wait by: eight seconds that go over into themselves. Made to be played without end.
+    #[must_use]
+    pub fn hold_music() -> Self {
+        Self::from_samples(generated::hold_music())
     }
 
     /// A sound from the contents of a WAV or MP3 file, whatever its rate, mixed to one channel.

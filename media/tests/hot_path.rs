@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use flowswitch_media::amd::AmdConfig;
 use flowswitch_media::codec::Codec;
 use flowswitch_media::command::{
-    Command, CommandId, Direction, Event, ListenConfig, Mute, RecordingConfig, SessionConfig,
-    SessionId, Sides,
+    BridgeId, BridgeRecordingConfig, Command, CommandId, Direction, Event, ExternalConfig,
+    ExternalId, ListenConfig, Mute, Part, RecordingConfig, SessionConfig, SessionId, Sides,
 };
 use flowswitch_media::dsp::utterance::UtteranceLimits;
 use flowswitch_media::engine::{Engine, EngineConfig, Input, Output};
@@ -60,6 +60,9 @@ struct World {
     sent: u64,
     recorded: u64,
     utterances: u64,
+    /// Externals that speak, and what they were given.
+    externals: u64,
+    heard: u64,
 }
 
 impl World {
@@ -88,6 +91,8 @@ impl World {
             sent: 0,
             recorded: 0,
             utterances: 0,
+            externals: 0,
+            heard: 0,
         };
         for id in 0..SESSIONS {
             let session = SessionId(id);
@@ -145,6 +150,12 @@ impl World {
                 );
                 self.drain();
             }
+            for external in (0..self.externals).map(ExternalId) {
+                let samples = &[1_000; 160];
+                let input = Input::ExternalSound { external, samples };
+                self.engine.handle_input(self.now, input);
+                self.drain();
+            }
             for _ in 0..20 {
                 self.now += Duration::from_millis(1);
                 self.engine.handle_timeout(self.now);
@@ -158,6 +169,7 @@ impl World {
             match self.engine.poll_output() {
                 Output::Transmit { .. } => self.sent += 1,
                 Output::RecordFrame { .. } => self.recorded += 1,
+                Output::ExternalTick { heard: Some(_), .. } => self.heard += 1,
                 Output::Event(Event::Utterance(_)) => self.utterances += 1,
                 Output::Timeout(_) => break,
                 _ => {}
@@ -215,6 +227,7 @@ fn playing_a_prompt_while_keys_are_looked_for_allocates_nothing() {
             session,
             prompts,
             stop_on_digit: true,
+            is_endless: false,
         });
     }
     assert_eq!(world.allocations(), 0);
@@ -301,4 +314,117 @@ fn listening_allocates_once_for_an_utterance_and_a_detection_never() {
     let allocations = ALLOCATIONS.with(Cell::get) - before;
     let utterances = world.utterances - utterances;
     assert_eq!((utterances, allocations), (SESSIONS * 2 * 10, utterances));
+}
+
+/// Every `size` of the ten in a bridge of their own.
+fn join(world: &mut World, size: u64) {
+    for id in 0..SESSIONS {
+        world.command(Command::Join {
+            session: SessionId(id),
+            bridge: BridgeId(id / size),
+            part: Part::FULL,
+        });
+    }
+}
+
+/// Half of the sessions send A-law.
+fn send_a_law(world: &mut World) {
+    for id in (0..SESSIONS).step_by(2) {
+        let config = SessionConfig {
+            remote: peer(id),
+            remote_rtcp: None,
+            rtcp_mux: false,
+            send: (8, Codec::Pcma),
+            receive: vec![(0, Codec::Pcmu), (8, Codec::Pcma)],
+            telephone_event: Some(101),
+            direction: Direction::SendRecv,
+            ptime: PTIME,
+            cname: "someone".into(),
+        };
+        world.command(Command::Configure {
+            session: SessionId(id),
+            config: Box::new(config),
+        });
+    }
+}
+
+#[test]
+fn a_relay_allocates_nothing_in_one_codec_or_two() {
+    for has_two in [false, true] {
+        let mut world = World::new(Some(101));
+        if has_two {
+            send_a_law(&mut world);
+        }
+        join(&mut world, 2);
+        assert_eq!(world.allocations(), 0);
+        assert!(world.sent >= SESSIONS * 1_490);
+    }
+}
+
+#[test]
+fn a_relay_in_which_tones_are_looked_for_allocates_nothing() {
+    let mut world = World::new(None);
+    join(&mut world, 2);
+    assert_eq!(world.allocations(), 0);
+    assert!(world.sent >= SESSIONS * 1_490);
+}
+
+#[test]
+fn a_mix_allocates_nothing_for_talkers_listeners_prompts_and_its_recording() {
+    let mut world = World::new(Some(101));
+    send_a_law(&mut world);
+    join(&mut world, 5);
+    let listens = Part {
+        speaks: false,
+        hears: true,
+    };
+    for id in [3, 4] {
+        world.command(Command::Join {
+            session: SessionId(id),
+            bridge: BridgeId(0),
+            part: listens,
+        });
+    }
+    world.command(Command::Play {
+        command: CommandId(1),
+        session: SessionId(0),
+        prompts: vec![Arc::new(Prompt::hold_music())],
+        stop_on_digit: false,
+        is_endless: true,
+    });
+    world.command(Command::RecordBridge {
+        command: CommandId(2),
+        bridge: BridgeId(1),
+        config: Box::new(BridgeRecordingConfig {
+            file: "all.wav".into(),
+            duration: None,
+        }),
+    });
+    assert_eq!(world.allocations(), 0);
+    assert!(world.sent >= SESSIONS * 1_490);
+    assert!(world.recorded >= 1_490);
+}
+
+#[test]
+fn externals_that_hear_and_speak_allocate_nothing_alone_or_in_a_bridge() {
+    for is_joined in [false, true] {
+        let mut world = World::new(Some(101));
+        if is_joined {
+            join(&mut world, 5);
+        }
+        world.externals = SESSIONS * 2;
+        for external in 0..world.externals {
+            world.command(Command::OpenExternal {
+                external: ExternalId(external),
+                session: SessionId(external / 2),
+                config: ExternalConfig {
+                    listen: Some(Sides::Both),
+                    speak: Some(Sides::Both),
+                },
+            });
+        }
+        assert_eq!(world.allocations(), 0);
+        assert!(world.sent >= SESSIONS * 1_490);
+        assert!(world.heard >= SESSIONS * 2 * 1_490);
+    }
 }

@@ -1,5 +1,6 @@
 //! Functions on samples.
 
+pub mod joint;
 pub mod level;
 pub mod meter;
 pub mod noise;

@@ -117,6 +117,21 @@ impl EventSender {
         }
     }
 
+    /// Goes on in packet times of another length.
+    pub const fn pace(&mut self, ptime: Ptime) {
+        self.step = ptime.samples() as u32;
+    }
+
+    /// Lets the key go: its end comes next, but not before it was held for `least`.
+    pub fn release(&mut self, least: Duration) {
+        let held = match self.state {
+            State::Tone(press) => press.before + press.duration,
+            State::Ready | State::Pause { .. } | State::Done => 0,
+        };
+        let least = u32::try_from(samples_in(least)).unwrap_or(self.tone);
+        self.tone = self.tone.min(held.max(least).max(1));
+    }
+
     fn send_tone(&mut self, marker: bool) -> EventTick {
         let State::Tone(mut press) = self.state else {
             return EventTick::Done;
@@ -195,6 +210,21 @@ mod tests {
             }
         }
         unreachable!("the sender ends")
+    }
+
+    #[test]
+    fn a_key_that_is_let_go_ends_with_the_next_packet_but_lasts_its_least_time() {
+        for (ticks_before, expected) in [(0, 480), (1, 480), (6, 960)] {
+            let mut sender = EventSender::new(digits("5"), 9_000 * MS, 40 * MS, Ptime::DEFAULT);
+            for tick in 0..ticks_before {
+                sender.tick(MediaTime(tick * 160));
+            }
+            sender.release(60 * MS);
+            let (packets, _) = sent(sender, 160);
+            let last = packets.last().unwrap().1.payload;
+            assert_eq!(u16::from_be_bytes([last[2], last[3]]), expected);
+            assert_eq!(last[1] >> 7, 1);
+        }
     }
 
     #[test]

@@ -36,6 +36,18 @@ impl ToneSender {
         }
     }
 
+    /// Lets the key go: it fades out now, but not before it sounded for `least`.
+    pub fn release(&mut self, least: Duration) {
+        let gap = self.whole - self.tone;
+        let sounded = self.current.as_ref().map_or(0, |(_, at)| *at);
+        let tone = (sounded + samples_in(Self::EDGE)).max(samples_in(least));
+        if tone < self.tone {
+            self.ramp = Ramp::new(tone, Self::EDGE);
+            self.tone = tone;
+            self.whole = tone + gap;
+        }
+    }
+
     /// Writes the next samples over `out`; `false` once everything has been written before, and
     /// `out` is silence.
     pub fn fill(&mut self, out: &mut [i16]) -> bool {
@@ -99,6 +111,26 @@ mod tests {
         assert_eq!(dbov(&sound[800..1_280]), -127.0);
         assert!(frequency_power(&sound[1_360..2_000], 941.0) > -16.0);
         assert!(frequency_power(&sound[1_360..2_000], 1_477.0) > -14.0);
+    }
+
+    #[test]
+    fn a_key_that_is_let_go_fades_out_but_lasts_its_least_time() {
+        for (frames_before, expected) in [(0, 480), (1, 480), (6, 976)] {
+            let keys = vec!["5".parse().unwrap()];
+            let mut sender = ToneSender::new(keys, 9_000 * MS, 40 * MS);
+            let mut frame = [0; 160];
+            let mut sound = Vec::new();
+            for _ in 0..frames_before {
+                sender.fill(&mut frame);
+                sound.extend(frame);
+            }
+            sender.release(60 * MS);
+            sound.extend(whole(sender));
+            let steps = sound.windows(2).map(|pair| (pair[0] - pair[1]).abs());
+            let last = sound.iter().rposition(|sample| *sample != 0).unwrap();
+            assert!((expected - 16..expected).contains(&last), "{last}");
+            assert!(steps.max() < Some(16_000));
+        }
     }
 
     #[test]

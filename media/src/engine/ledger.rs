@@ -2,24 +2,25 @@
 
 use std::collections::HashMap;
 
-use crate::command::{CommandId, Outcome, SessionId};
+use super::Owner;
+use crate::command::{CommandId, Outcome};
 
 /// Every order that has not finished.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     orders: HashMap<CommandId, Order>,
-    of_session: HashMap<SessionId, Vec<CommandId>>,
+    of_owner: HashMap<Owner, Vec<CommandId>>,
 }
 
 #[derive(Debug)]
 struct Order {
-    session: SessionId,
+    owner: Owner,
     kind: Kind,
 }
 
 #[derive(Debug)]
-enum Kind {
-    /// Ends with the session.
+pub(super) enum Kind {
+    /// Ends with its owner.
     Plain,
     Recording,
     /// Recorded; ends like this when the files are complete.
@@ -35,12 +36,7 @@ pub(super) enum Progress {
 
 impl Ledger {
     /// Enters an order; `false` when its id is in use, which nothing may come of.
-    pub(super) fn accept(
-        &mut self,
-        session: SessionId,
-        command: CommandId,
-        is_recording: bool,
-    ) -> bool {
+    pub(super) fn accept(&mut self, owner: Owner, command: CommandId, is_recording: bool) -> bool {
         if self.orders.contains_key(&command) {
             return false;
         }
@@ -49,21 +45,21 @@ impl Ledger {
         } else {
             Kind::Plain
         };
-        self.orders.insert(command, Order { session, kind });
-        self.of_session.entry(session).or_default().push(command);
+        self.orders.insert(command, Order { owner, kind });
+        self.of_owner.entry(owner).or_default().push(command);
         true
     }
 
     /// Strikes an order out and returns whose it was; `None` when it has ended before.
-    pub(super) fn settle(&mut self, command: CommandId) -> Option<SessionId> {
-        let session = self.orders.remove(&command)?.session;
-        if let Some(commands) = self.of_session.get_mut(&session) {
+    pub(super) fn settle(&mut self, command: CommandId) -> Option<Owner> {
+        let owner = self.orders.remove(&command)?.owner;
+        if let Some(commands) = self.of_owner.get_mut(&owner) {
             commands.retain(|known| *known != command);
             if commands.is_empty() {
-                self.of_session.remove(&session);
+                self.of_owner.remove(&owner);
             }
         }
-        Some(session)
+        Some(owner)
     }
 
     /// A recording has ended and will finish as `outcome` once its files are complete.
@@ -74,18 +70,39 @@ impl Ledger {
     }
 
     /// Whose recording this is and how far; `None` for anything else.
-    pub(super) fn recording(&self, command: CommandId) -> Option<(SessionId, Progress)> {
+    pub(super) fn recording(&self, command: CommandId) -> Option<(Owner, Progress)> {
         let order = self.orders.get(&command)?;
         let progress = match &order.kind {
             Kind::Plain => return None,
             Kind::Recording => Progress::Running,
             Kind::Completing(outcome) => Progress::Completing(outcome.clone()),
         };
-        Some((order.session, progress))
+        Some((order.owner, progress))
     }
 
-    /// The orders of a session.
-    pub(super) fn of(&self, session: SessionId) -> &[CommandId] {
-        self.of_session.get(&session).map_or(&[], Vec::as_slice)
+    /// Takes out the orders of a session that moves.
+    pub(super) fn take(&mut self, owner: Owner) -> Vec<(CommandId, Kind)> {
+        let commands = self.of_owner.remove(&owner).unwrap_or_default();
+        let orders = commands.into_iter();
+        orders
+            .filter_map(|command| Some((command, self.orders.remove(&command)?.kind)))
+            .collect()
+    }
+
+    /// Enters the orders of a session that has come.
+    pub(super) fn put(&mut self, owner: Owner, orders: Vec<(CommandId, Kind)>) {
+        for (command, kind) in orders {
+            self.orders.insert(command, Order { owner, kind });
+            self.of_owner.entry(owner).or_default().push(command);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.orders.is_empty()
+    }
+
+    /// The orders of a session or a bridge.
+    pub(super) fn of(&self, owner: Owner) -> &[CommandId] {
+        self.of_owner.get(&owner).map_or(&[], Vec::as_slice)
     }
 }

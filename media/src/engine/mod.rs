@@ -1,4 +1,4 @@
-//! The owner of sessions: takes orders, datagrams and the time, and gives up what is to be done.
+//! The owner of sessions and bridges: takes orders, datagrams and the time, and gives up what is to be done.
 //!
 //! ```text
 //!   Input::Command ----.     .------- one session ------.     .--> Output::Transmit, Record…
@@ -7,11 +7,16 @@
 //!                            '--------------------------'
 //! ```
 //!
-//! Drain [`Engine::poll_output`] to [`Output::Timeout`] after every input. Every order that takes time is
+//! What a session does for another one of its bridge is handed over here, so that each acts behind its own
+//! wall. Drain [`Engine::poll_output`] to [`Output::Timeout`] after every input. Every order that takes time is
 //! kept in a ledger from the moment it is accepted until its one [`Event::Finished`] leaves; a second one
 //! cannot.
 
+mod bridges;
+mod commands;
+mod externals;
 mod ledger;
+mod moving;
 #[cfg(test)]
 mod tests;
 mod wheel;
@@ -27,21 +32,21 @@ use rand::rngs::StdRng;
 
 use self::ledger::{Ledger, Progress};
 use self::wheel::Wheel;
+use crate::bridge::Bridge;
 use crate::command::{
-    Command, CommandId, Event, MediaError, Outcome, RecordingEnd, SessionId, SessionStats,
+    BridgeId, Command, CommandId, Event, ExternalId, MediaError, Outcome, RecordingEnd, SessionId,
+    SessionStats,
 };
 use crate::outbox::{Item, Outbox};
 use crate::prompt::Prompt;
 use crate::rtp::NtpTime;
 use crate::session::Session;
 
-pub use crate::outbox::Output;
+pub use self::moving::Departure;
+pub use crate::outbox::{Output, RecordingFiles};
 
 /// A tick later than this is counted as late.
 const LATE: Duration = Duration::from_millis(2);
-
-/// No order runs longer than a year, which keeps deadlines within what an `Instant` holds.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 /// What an engine starts from.
 #[derive(Clone, Debug)]
@@ -77,6 +82,18 @@ pub enum Input<'a> {
         /// The datagram.
         bytes: &'a [u8],
     },
+    /// An external says something; an unknown one is not heard.
+    ExternalSound {
+        /// Who.
+        external: ExternalId,
+        /// What: any length; of more than 200 ms that wait the oldest are dropped.
+        samples: &'a [i16],
+    },
+    /// An external takes back what it has said and nobody has heard yet.
+    ExternalClear {
+        /// Who.
+        external: ExternalId,
+    },
     /// Answers [`Output::RecordEnd`], or comes before it when the files failed.
     Recorded {
         /// Which.
@@ -103,14 +120,18 @@ pub struct EngineStats {
     pub faults: u64,
 }
 
-/// All sessions of one thread.
+/// All sessions and bridges of one thread.
 #[derive(Debug)]
 pub struct Engine {
     sessions: HashMap<SessionId, Entry>,
+    /// A bridge is taken out of its place while it mixes.
+    bridges: HashMap<BridgeId, Option<Box<Bridge>>>,
     /// Sessions that are gone but for the files of their recordings.
     closing: HashMap<SessionId, SessionStats>,
     ledger: Ledger,
-    wheel: Wheel,
+    /// Where externals are, until the end of each is told.
+    externals: HashMap<ExternalId, SessionId>,
+    wheel: Wheel<Owner>,
     outbox: Outbox,
     beep: Arc<Prompt>,
     start: Instant,
@@ -123,8 +144,26 @@ pub struct Engine {
 struct Entry {
     session: Box<Session>,
     is_bound: bool,
+    bridge: Option<BridgeId>,
     /// The earliest deadline that lies on the wheel.
     armed: Option<Instant>,
+}
+
+/// Whose a deadline or an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Owner {
+    Session(SessionId),
+    Bridge(BridgeId),
+}
+
+/// How a session came out of what it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Touched {
+    Well,
+    /// Others of its bridge have to know of it.
+    Changed(BridgeId),
+    /// It panicked.
+    Broken,
 }
 
 impl Engine {
@@ -133,8 +172,10 @@ impl Engine {
     pub fn new(config: &EngineConfig) -> Self {
         Self {
             sessions: HashMap::new(),
+            bridges: HashMap::new(),
             closing: HashMap::new(),
             ledger: Ledger::default(),
+            externals: HashMap::new(),
             wheel: Wheel::new(config.start),
             outbox: Outbox::default(),
             beep: Arc::new(Prompt::beep()),
@@ -153,15 +194,13 @@ impl Engine {
                 source,
                 rtcp,
                 bytes,
-            } => {
-                if !self.with_session(now, session, |session, out| {
-                    session.handle_datagram(now, source, rtcp, bytes, out);
-                }) {
-                    self.stats.stray_datagrams += 1;
-                }
-            }
+            } => self.handle_datagram(now, session, source, (rtcp, bytes)),
             Input::Command(command) => self.handle_command(now, command),
-            Input::Bound { session, result } => self.handle_bound(session, result),
+            Input::ExternalSound { external, samples } => {
+                self.handle_external(now, external, Some(samples));
+            }
+            Input::ExternalClear { external } => self.handle_external(now, external, None),
+            Input::Bound { session, result } => self.handle_bound(now, session, result),
             Input::Recorded { recording, result } => self.handle_recorded(now, recording, result),
         }
     }
@@ -169,21 +208,23 @@ impl Engine {
     /// Does what is due at `now`; harmless when nothing is.
     pub fn handle_timeout(&mut self, now: Instant) {
         let wall = self.ntp(now);
-        while let Some(id) = self.wheel.take(now) {
-            let Some(entry) = self.sessions.get_mut(&id) else {
-                continue;
-            };
-            let Some(armed) = entry.armed.filter(|armed| *armed <= now) else {
-                continue;
-            };
-            entry.armed = None;
-            let lateness = now - armed;
-            self.stats.ticks += 1;
-            self.stats.late_ticks += u64::from(lateness > LATE);
-            self.stats.worst_lateness = self.stats.worst_lateness.max(lateness);
-            self.with_session(now, id, |session, out| {
-                session.handle_timeout(now, wall, out)
-            });
+        while let Some(owner) = self.wheel.take(now) {
+            match owner {
+                Owner::Bridge(id) => self.tick_bridge(now, id),
+                Owner::Session(id) => {
+                    let Some(entry) = self.sessions.get_mut(&id) else {
+                        continue;
+                    };
+                    let Some(armed) = entry.armed.filter(|armed| *armed <= now) else {
+                        continue;
+                    };
+                    entry.armed = None;
+                    self.count_tick(now - armed);
+                    self.with_session(now, id, |session, out| {
+                        session.handle_timeout(now, wall, out)
+                    });
+                }
+            }
         }
     }
 
@@ -197,10 +238,17 @@ impl Engine {
             match &item {
                 Item::Event(Event::Finished { command, .. }) => {
                     // What a fault made end twice, or what was ended by it already, does not leave again.
-                    let Some(session) = self.ledger.settle(*command) else {
-                        continue;
-                    };
-                    self.close_if_settled(session);
+                    match self.ledger.settle(*command) {
+                        None => continue,
+                        Some(Owner::Session(session)) => self.close_if_settled(session),
+                        Some(Owner::Bridge(_)) => {}
+                    }
+                }
+                // It ends once, also when a fault ends it again.
+                Item::Event(Event::ExternalClosed { external, .. })
+                    if self.externals.remove(external).is_none() =>
+                {
+                    continue;
                 }
                 Item::RecordEnd {
                     recording,
@@ -233,10 +281,10 @@ impl Engine {
         self.sessions.keys().copied()
     }
 
-    /// Whether no session is open and no file is being completed.
+    /// Whether no session is open, no bridge is left and no file is being completed.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.sessions.is_empty() && self.closing.is_empty()
+        self.sessions.is_empty() && self.closing.is_empty() && self.ledger.is_empty()
     }
 
     /// Makes a session panic at its next touch.
@@ -247,126 +295,8 @@ impl Engine {
         }
     }
 
-    fn handle_command(&mut self, now: Instant, command: Command) {
-        let wall = self.ntp(now);
-        match command {
-            Command::Open { session, local } => self.open(now, session, local),
-            Command::Configure { session, config } => {
-                self.with_session(now, session, |session, out| {
-                    session.configure(now, *config, out)
-                });
-            }
-            Command::Close { session } => self.close(now, wall, session),
-            Command::Play {
-                command,
-                session,
-                prompts,
-                stop_on_digit,
-            } => {
-                self.order(now, session, command, false, |session, out| {
-                    session.play(command, prompts, stop_on_digit, out);
-                });
-            }
-            Command::SendDigits {
-                command,
-                session,
-                digits,
-                tone,
-                gap,
-            } => {
-                self.order(now, session, command, false, |session, out| {
-                    session.send_digits(command, digits, (tone, gap), out);
-                });
-            }
-            Command::Echo {
-                command,
-                session,
-                duration,
-                with_digits,
-            } => {
-                let until = now + duration.min(LONGEST);
-                self.order(now, session, command, false, |session, out| {
-                    session.echo(command, until, with_digits, out);
-                });
-            }
-            Command::Record {
-                command,
-                session,
-                config,
-            } => {
-                let beep = Arc::clone(&self.beep);
-                self.order(now, session, command, true, |session, out| {
-                    session.record(command, config, &beep, out);
-                });
-            }
-            Command::DetectMachine {
-                command,
-                session,
-                config,
-            } => {
-                self.order(now, session, command, false, |session, out| {
-                    session.detect_machine(command, &config, out);
-                });
-            }
-            Command::Listen {
-                command,
-                session,
-                config,
-            } => {
-                self.order(now, session, command, false, |session, out| {
-                    session.listen(command, &config, out);
-                });
-            }
-            Command::Mute { session, direction } => {
-                self.with_session(now, session, |session, _| session.mute(direction));
-            }
-            Command::Cancel { session, command } => {
-                self.with_session(now, session, |session, out| session.cancel(command, out));
-            }
-        }
-    }
-
-    fn open(&mut self, now: Instant, id: SessionId, local: std::net::IpAddr) {
-        if self.sessions.contains_key(&id) || self.closing.contains_key(&id) {
-            tracing::warn!(session = id.0, "a media session was opened twice");
-            return;
-        }
-        let session = Box::new(Session::new(id, now, &mut self.rng));
-        self.sessions.insert(
-            id,
-            Entry {
-                session,
-                is_bound: false,
-                armed: None,
-            },
-        );
-        self.outbox.bind(id, local);
-    }
-
-    /// Enters an order that ends with one `Finished`, and lets the session begin it.
-    fn order(
-        &mut self,
-        now: Instant,
-        session: SessionId,
-        command: CommandId,
-        is_recording: bool,
-        begin: impl FnOnce(&mut Session, &mut Outbox),
-    ) {
-        if !self.ledger.accept(session, command, is_recording) {
-            tracing::warn!(command = command.0, "a media command was given twice");
-            return;
-        }
-        if !self.with_session(now, session, begin) {
-            self.outbox.finished(
-                command,
-                Outcome::Failed {
-                    why: MediaError::UnknownSession,
-                },
-            );
-        }
-    }
-
     fn close(&mut self, now: Instant, wall: NtpTime, id: SessionId) {
+        self.leave(now, id);
         let mut stats = None;
         self.with_session(now, id, |session, out| {
             stats = Some(session.close(now, wall, out))
@@ -380,14 +310,14 @@ impl Engine {
 
     /// Tells that a session is gone once nothing of it is left to end.
     fn close_if_settled(&mut self, session: SessionId) {
-        if self.ledger.of(session).is_empty()
+        if self.ledger.of(Owner::Session(session)).is_empty()
             && let Some(stats) = self.closing.remove(&session)
         {
             self.outbox.event(Event::Closed { session, stats });
         }
     }
 
-    fn handle_bound(&mut self, session: SessionId, result: Result<u16, MediaError>) {
+    fn handle_bound(&mut self, now: Instant, session: SessionId, result: Result<u16, MediaError>) {
         let Some(entry) = self
             .sessions
             .get_mut(&session)
@@ -401,6 +331,7 @@ impl Engine {
                 self.outbox.event(Event::Opened { session, port });
             }
             Err(why) => {
+                self.leave(now, session);
                 self.sessions.remove(&session);
                 self.fail_orders(session, &why);
                 self.outbox.event(Event::OpenFailed { session, why });
@@ -414,7 +345,7 @@ impl Engine {
         recording: CommandId,
         result: Result<(), MediaError>,
     ) {
-        let Some((session, progress)) = self.ledger.recording(recording) else {
+        let Some((owner, progress)) = self.ledger.recording(recording) else {
             return;
         };
         match (result, progress) {
@@ -422,55 +353,82 @@ impl Engine {
             (Ok(()), Progress::Running) => {}
             (Err(why), _) => {
                 self.outbox.finished(recording, Outcome::Failed { why });
-                self.with_session(now, session, |session, _| session.drop_recording(recording));
+                match owner {
+                    Owner::Session(session) => {
+                        self.with_session(now, session, |session, _| {
+                            session.drop_recording(recording)
+                        });
+                    }
+                    Owner::Bridge(bridge) => self.drop_bridge_recording(now, bridge, recording),
+                }
             }
         }
     }
 
-    /// Lets a session act behind a wall: a panic in it ends it and nothing else. `false` when there is no
-    /// such session.
+    /// Lets a session act, and its bridge follow. `false` when there is no such session.
     fn with_session(
         &mut self,
         now: Instant,
         id: SessionId,
         act: impl FnOnce(&mut Session, &mut Outbox),
     ) -> bool {
-        let Some(entry) = self.sessions.get_mut(&id) else {
-            return false;
-        };
+        match self.touch(now, id, act) {
+            None => return false,
+            Some(Touched::Well) => {}
+            Some(Touched::Changed(bridge)) => self.follow(now, bridge, id),
+            Some(Touched::Broken) => self.drop_faulty(now, id),
+        }
+        true
+    }
+
+    /// Lets a session act behind a wall: a panic in it is its own. `None` when there is no such session.
+    fn touch(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        act: impl FnOnce(&mut Session, &mut Outbox),
+    ) -> Option<Touched> {
+        let entry = self.sessions.get_mut(&id)?;
         let (session, outbox, wheel) = (&mut *entry.session, &mut self.outbox, &self.wheel);
+        let bridge = entry.bridge;
         // Sound: a session that panicked is never looked at again, and an outbox cut short holds whole items.
         let acted = catch_unwind(AssertUnwindSafe(|| {
             act(session, outbox);
             if session.wants_to_tick() {
                 session.begin_ticking(now, wheel.quiet_slot(now));
             }
-            session.poll_timeout()
+            let changed = bridge.filter(|_| session.has_news());
+            (session.poll_timeout(), changed)
         }));
-        match acted {
-            Ok(Some(due)) if entry.armed.is_none_or(|armed| due < armed) => {
-                entry.armed = Some(due);
-                self.wheel.arm(due, id);
-            }
-            Ok(_) => {}
-            Err(_) => self.drop_faulty(id),
+        let Ok((due, changed)) = acted else {
+            return Some(Touched::Broken);
+        };
+        if let Some(due) = due
+            && entry.armed.is_none_or(|armed| due < armed)
+        {
+            entry.armed = Some(due);
+            self.wheel.arm(due, Owner::Session(id));
         }
-        true
+        Some(changed.map_or(Touched::Well, Touched::Changed))
     }
 
-    fn drop_faulty(&mut self, id: SessionId) {
+    fn drop_faulty(&mut self, now: Instant, id: SessionId) {
         tracing::error!(session = id.0, "a media session failed and was closed");
         self.stats.faults += 1;
-        self.sessions.remove(&id);
+        let bridge = self.sessions.remove(&id).and_then(|entry| entry.bridge);
         self.outbox.release(id);
         self.fail_orders(id, &MediaError::Internal);
         self.closing.insert(id, SessionStats::default());
         self.close_if_settled(id);
+        if let Some(bridge) = bridge {
+            self.drop_member(now, bridge, id);
+        }
     }
 
-    /// Ends the orders of a session that ends without having a say in it.
+    /// Ends the orders and externals of a session that ends without having a say in it.
     fn fail_orders(&mut self, session: SessionId, why: &MediaError) {
-        for command in self.ledger.of(session) {
+        self.fail_externals(session, why);
+        for command in self.ledger.of(Owner::Session(session)) {
             match self.ledger.recording(*command) {
                 // Its files are being completed, and its end comes with them.
                 Some((_, Progress::Completing(_))) => continue,
@@ -483,6 +441,12 @@ impl Engine {
             self.outbox
                 .finished(*command, Outcome::Failed { why: why.clone() });
         }
+    }
+
+    fn count_tick(&mut self, lateness: Duration) {
+        self.stats.ticks += 1;
+        self.stats.late_ticks += u64::from(lateness > LATE);
+        self.stats.worst_lateness = self.stats.worst_lateness.max(lateness);
     }
 
     fn ntp(&self, now: Instant) -> NtpTime {

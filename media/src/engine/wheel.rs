@@ -1,4 +1,4 @@
-//! When which session is next due, in steps of one millisecond.
+//! When which session or bridge is next due, in steps of one millisecond.
 //!
 //! ```text
 //!   now                            64 slots of 1 ms
@@ -14,8 +14,6 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
-use crate::command::SessionId;
-
 /// How many slots lie ahead; must exceed the longest packet time (60 ms), so that a session in full
 /// swing never touches the heap.
 const SLOTS: u64 = 64;
@@ -29,24 +27,24 @@ const ROOM: usize = 16;
 /// How many slots a newcomer may wait for a quiet one.
 const PICK_AMONG: u64 = 5;
 
-/// Deadlines of sessions, rounded up to a millisecond.
+/// Deadlines of sessions and bridges, rounded up to a millisecond.
 ///
 /// Nothing is ever removed: an entry that is no longer wanted fires and is ignored by its owner.
 #[derive(Debug)]
-pub(crate) struct Wheel {
+pub(crate) struct Wheel<K> {
     start: Instant,
     /// First slot that has not been taken yet, counted from `start`.
     cursor: u64,
-    slots: Vec<Vec<SessionId>>,
+    slots: Vec<Vec<K>>,
     /// Bit `n` says that `slots[n]` holds something.
     occupied: u64,
-    far: BinaryHeap<Reverse<(u64, SessionId)>>,
+    far: BinaryHeap<Reverse<(u64, K)>>,
     /// The slot being handed out, and how much of it is gone.
-    ready: Vec<SessionId>,
+    ready: Vec<K>,
     taken: usize,
 }
 
-impl Wheel {
+impl<K: Copy + Ord> Wheel<K> {
     /// An empty wheel whose first slot begins at `start`.
     pub(crate) fn new(start: Instant) -> Self {
         Self {
@@ -60,23 +58,23 @@ impl Wheel {
         }
     }
 
-    /// Puts `session` on the slot that begins at or after `at`; returns when that is.
-    pub(crate) fn arm(&mut self, at: Instant, session: SessionId) -> Instant {
+    /// Puts `who` on the slot that begins at or after `at`; returns when that is.
+    pub(crate) fn arm(&mut self, at: Instant, who: K) -> Instant {
         let slot = self.slot_at_or_after(at).max(self.cursor);
         if slot - self.cursor < SLOTS {
-            self.put(slot, session);
+            self.put(slot, who);
         } else {
-            self.far.push(Reverse((slot, session)));
+            self.far.push(Reverse((slot, who)));
         }
         self.begin_of(slot)
     }
 
-    /// Takes the next session whose slot has begun by `now`, oldest slot first.
-    pub(crate) fn take(&mut self, now: Instant) -> Option<SessionId> {
+    /// Takes the next one whose slot has begun by `now`, oldest slot first.
+    pub(crate) fn take(&mut self, now: Instant) -> Option<K> {
         loop {
-            if let Some(session) = self.ready.get(self.taken) {
+            if let Some(who) = self.ready.get(self.taken) {
                 self.taken += 1;
-                return Some(*session);
+                return Some(*who);
             }
             self.ready.clear();
             self.taken = 0;
@@ -104,7 +102,7 @@ impl Wheel {
         }
     }
 
-    /// When the next session is due.
+    /// When the next one is due.
     pub(crate) fn next(&self) -> Option<Instant> {
         let far = self.far.peek().map(|Reverse((slot, _))| *slot);
         let slot = match (self.next_near(), far) {
@@ -123,19 +121,19 @@ impl Wheel {
         self.begin_of(quietest)
     }
 
-    fn put(&mut self, slot: u64, session: SessionId) {
+    fn put(&mut self, slot: u64, who: K) {
         let index = Self::index(slot);
-        self.slots[index].push(session);
+        self.slots[index].push(who);
         self.occupied |= 1 << index;
     }
 
     fn pull_far(&mut self) {
-        while let Some(Reverse((slot, session))) = self.far.peek().copied() {
+        while let Some(Reverse((slot, who))) = self.far.peek().copied() {
             if slot >= self.cursor + SLOTS {
                 break;
             }
             self.far.pop();
-            self.put(slot.max(self.cursor), session);
+            self.put(slot.max(self.cursor), who);
         }
     }
 
@@ -166,13 +164,14 @@ impl Wheel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::SessionId;
     use crate::sim::start;
 
     fn ms(count: u64) -> Duration {
         Duration::from_millis(count)
     }
 
-    fn taken(wheel: &mut Wheel, now: Instant) -> Vec<u64> {
+    fn taken(wheel: &mut Wheel<SessionId>, now: Instant) -> Vec<u64> {
         std::iter::from_fn(|| wheel.take(now))
             .map(|session| session.0)
             .collect()

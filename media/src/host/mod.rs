@@ -7,7 +7,8 @@
 //!     '---- sink(Event) ----------------'------------------------------------'<-- recorded --'
 //! ```
 //!
-//! A session lives on the thread its id falls to. A thread reads a batch of datagrams under one `now`, hands
+//! A session lives on the thread its id falls to, and moves to that of its bridge when it joins one, with
+//! its sockets and its orders. A thread reads a batch of datagrams under one `now`, hands
 //! each to its engine and sends what comes of it before it reads the next, so an echo leaves at once. It
 //! never waits for a disk or for whoever takes its events. Linux only: epoll, eventfd and timerfd.
 
@@ -16,8 +17,11 @@
     reason = "the shell of the engine: here the clock is read and threads are started"
 )]
 
+mod external;
+mod moving;
 mod poller;
 mod ports;
+mod routes;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -34,11 +38,13 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+pub use self::external::Inlet;
 use self::poller::Waker;
 use self::ports::PortPool;
+use self::routes::{Route, Routes};
 use self::thread::{MediaThread, Message};
 use self::writer::Writer;
-use crate::command::{Command, CommandId, Event, MediaError, Outcome, SessionId};
+use crate::command::{BridgeId, Command, CommandId, Event, MediaError, Outcome, SessionId};
 use crate::engine::{Engine, EngineConfig};
 
 /// What a host starts from.
@@ -55,7 +61,10 @@ pub struct HostConfig {
 }
 
 /// Takes events on a media thread.
-type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
+struct Sink {
+    events: Box<dyn Fn(Event) + Send + Sync>,
+    gone: mpsc::Sender<SessionId>,
+}
 
 /// Numbers of all threads together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,7 +86,8 @@ pub struct HostStats {
 /// The threads of the media engine. Dropping it closes every session, completes every file and joins.
 pub struct MediaHost {
     threads: Vec<Thread>,
-    sink: EventSink,
+    routes: Routes,
+    sink: Arc<Sink>,
 }
 
 #[derive(Debug)]
@@ -115,11 +125,16 @@ impl MediaHost {
         config: HostConfig,
         sink: impl Fn(Event) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let sink: EventSink = Arc::new(sink);
         let mut rng = StdRng::from_seed(config.seed);
         let count = config.threads.max(1);
+        let (routes, gone) = Routes::new(count);
+        let sink = Arc::new(Sink {
+            events: Box::new(sink),
+            gone,
+        });
         let mut host = Self {
             threads: Vec::new(),
+            routes,
             sink,
         };
         for index in 0..count {
@@ -130,15 +145,44 @@ impl MediaHost {
         Ok(host)
     }
 
-    /// Gives an order; wakes its thread at once and never waits. Never lost: an order that no thread can
+    /// Gives an order; wakes its thread at once and never waits. One owner gives them all, because their order
+    /// tells where each session is. Never lost: an order that no thread can
     /// take any more ends with [`MediaError::Internal`] right here.
-    pub fn send(&self, command: Command) {
-        let session = session_of(&command);
-        let thread = &self.threads[(session.0 % self.threads.len() as u64) as usize];
-        if let Err(Message::Command(command)) = thread.mailbox.post(Message::Command(command))
+    pub fn send(&mut self, command: Command) {
+        let at = match self.routes.route(&command) {
+            Route::To(at) => at,
+            Route::Move {
+                session,
+                bridge,
+                from,
+                to,
+            } => {
+                self.move_session(session, bridge, (from, to));
+                to
+            }
+        };
+        let mailbox = &self.threads[at].mailbox;
+        if let Err(Message::Command(command)) = mailbox.post(Message::Command(command))
             && let Some(event) = refusal(&command)
         {
-            (self.sink)(event);
+            self.sink.tell(event);
+        }
+    }
+
+    /// Lets a session go from one thread to another. What is sent to the new one meanwhile waits there.
+    fn move_session(&self, session: SessionId, bridge: BridgeId, (from, to): (usize, usize)) {
+        let (from, to) = (&self.threads[from].mailbox, &self.threads[to].mailbox);
+        if to.post(Message::Expect { session, bridge }).is_err() {
+            return;
+        }
+        let surrender = Message::Surrender {
+            session,
+            to: to.clone(),
+        };
+        if from.post(surrender).is_err() {
+            // It ended with its thread. If the new one is gone as well, it waits for nobody.
+            let luggage = None;
+            let _ = to.post(Message::Adopt { session, luggage });
         }
     }
 
@@ -203,6 +247,7 @@ impl MediaHost {
             ports,
             (inbox, waker),
             writer,
+            mailbox.clone(),
             Arc::clone(&self.sink),
             Arc::clone(&counters),
         )?;
@@ -231,28 +276,27 @@ impl std::fmt::Debug for MediaHost {
     }
 }
 
+impl Sink {
+    fn tell(&self, event: Event) {
+        if let Event::Closed { session, .. } | Event::OpenFailed { session, .. } = &event {
+            self.forget(*session);
+        }
+        (self.events)(event);
+    }
+
+    /// There is no such session any more.
+    fn forget(&self, session: SessionId) {
+        // Without a host there is nobody left to route for.
+        let _ = self.gone.send(session);
+    }
+}
+
 impl Mailbox {
     /// Leaves a message and wakes the thread; gives it back when the thread is gone.
     fn post(&self, message: Message) -> Result<(), Message> {
         self.messages.send(message).map_err(|refused| refused.0)?;
         self.waker.wake();
         Ok(())
-    }
-}
-
-const fn session_of(command: &Command) -> SessionId {
-    match command {
-        Command::Open { session, .. }
-        | Command::Configure { session, .. }
-        | Command::Close { session }
-        | Command::Play { session, .. }
-        | Command::SendDigits { session, .. }
-        | Command::Echo { session, .. }
-        | Command::Record { session, .. }
-        | Command::DetectMachine { session, .. }
-        | Command::Listen { session, .. }
-        | Command::Mute { session, .. }
-        | Command::Cancel { session, .. } => *session,
     }
 }
 
@@ -273,12 +317,23 @@ fn refusal(command: &Command) -> Option<Event> {
             session: *session,
             stats: crate::command::SessionStats::default(),
         }),
+        Command::OpenExternal { external, .. } => Some(Event::ExternalClosed {
+            external: *external,
+            result: Err(MediaError::Internal),
+        }),
         Command::Play { command, .. }
         | Command::SendDigits { command, .. }
         | Command::Echo { command, .. }
         | Command::Record { command, .. }
         | Command::DetectMachine { command, .. }
-        | Command::Listen { command, .. } => Some(finished(*command)),
-        Command::Configure { .. } | Command::Mute { .. } | Command::Cancel { .. } => None,
+        | Command::Listen { command, .. }
+        | Command::RecordBridge { command, .. } => Some(finished(*command)),
+        Command::Configure { .. }
+        | Command::CloseExternal { .. }
+        | Command::Mute { .. }
+        | Command::Cancel { .. }
+        | Command::Join { .. }
+        | Command::Leave { .. }
+        | Command::StopBridgeRecording { .. } => None,
     }
 }

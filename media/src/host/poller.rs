@@ -111,6 +111,11 @@ impl Poller {
         )?)
     }
 
+    /// Watches a socket no longer, which is not closed.
+    pub(super) fn forget(&self, socket: impl AsFd) -> io::Result<()> {
+        Ok(epoll::delete(&self.epoll, socket)?)
+    }
+
     /// Waits until something is ready or `deadline` has come, and appends what to `ready`.
     pub(super) fn wait(
         &mut self,

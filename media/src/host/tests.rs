@@ -1,5 +1,8 @@
 //! The host on loopback sockets: few and quick.
 
+mod externals;
+mod moving;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -53,7 +56,7 @@ impl World {
         }
     }
 
-    fn open(&self, session: SessionId) -> Result<u16, MediaError> {
+    fn open(&mut self, session: SessionId) -> Result<u16, MediaError> {
         self.host.send(Command::Open {
             session,
             local: LOCAL,
@@ -82,7 +85,7 @@ impl World {
     }
 
     /// An open session that speaks with `phone`; where its RTP goes.
-    fn call(&self, phone: &Phone) -> SocketAddr {
+    fn call(&mut self, phone: &Phone) -> SocketAddr {
         let port = self.open(SESSION).unwrap();
         let config = Box::new(phone.config());
         self.host.send(Command::Configure {
@@ -182,7 +185,7 @@ fn is_tone(sound: &[i16], hertz: f32) -> bool {
 
 #[test]
 fn an_echo_comes_back_and_the_session_says_goodbye() {
-    let world = World::start(free_ports(4), 2);
+    let mut world = World::start(free_ports(4), 2);
     let mut phone = Phone::new();
     let to = world.call(&phone);
     let (command, session) = (CommandId(1), SESSION);
@@ -212,7 +215,7 @@ fn an_echo_comes_back_and_the_session_says_goodbye() {
 
 #[test]
 fn a_prompt_is_heard_at_its_pace() {
-    let world = World::start(free_ports(4), 1);
+    let mut world = World::start(free_ports(4), 1);
     let phone = Phone::new();
     world.call(&phone);
     let prompts = vec![Arc::new(Prompt::from_samples(burst(
@@ -227,6 +230,7 @@ fn a_prompt_is_heard_at_its_pace() {
         session,
         prompts,
         stop_on_digit: false,
+        is_endless: false,
     });
     let octets: Vec<u8> = (0..20).flat_map(|_| phone.hear()).collect();
     let took = asked.elapsed();
@@ -240,7 +244,7 @@ fn a_prompt_is_heard_at_its_pace() {
 #[test]
 fn a_recording_is_a_playable_file_while_it_runs_and_complete_when_it_is_finished() {
     let folder = Folder::new("recording");
-    let world = World::start(free_ports(4), 1);
+    let mut world = World::start(free_ports(4), 1);
     let mut phone = Phone::new();
     let to = world.call(&phone);
     let config = RecordingConfig {
@@ -279,7 +283,7 @@ fn a_recording_is_a_playable_file_while_it_runs_and_complete_when_it_is_finished
 
 #[test]
 fn a_recording_that_cannot_be_written_fails_and_the_call_goes_on() {
-    let world = World::start(free_ports(4), 1);
+    let mut world = World::start(free_ports(4), 1);
     let mut phone = Phone::new();
     let to = world.call(&phone);
     let config = RecordingConfig {
@@ -321,7 +325,7 @@ fn a_recording_that_cannot_be_written_fails_and_the_call_goes_on() {
 fn a_port_in_use_is_passed_over_and_an_exhausted_range_is_told() {
     let ports = free_ports(3);
     let taken = UdpSocket::bind((LOCAL, *ports.start() + 2)).unwrap();
-    let world = World::start(ports.clone(), 1);
+    let mut world = World::start(ports.clone(), 1);
     let mut opened = vec![
         world.open(SessionId(1)).unwrap(),
         world.open(SessionId(2)).unwrap(),

@@ -8,12 +8,14 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use super::external::{Port, Ports};
+use super::moving::{Berth, Luggage, Moves};
 use super::poller::{Poller, Ready, Waker};
 use super::ports::PortPool;
 use super::socket::SocketPair;
 use super::writer::Writer;
-use super::{Counters, EventSink};
-use crate::command::{Command, CommandId, MediaError, SessionId};
+use super::{Counters, Mailbox, Sink};
+use crate::command::{BridgeId, Command, CommandId, Event, ExternalId, MediaError, SessionId};
 use crate::engine::{Engine, Input, Output};
 
 /// What comes into a thread beside datagrams.
@@ -24,6 +26,29 @@ pub(super) enum Message {
         recording: CommandId,
         result: Result<(), MediaError>,
     },
+    /// A session will come for a bridge: what is ordered of it waits.
+    Expect {
+        session: SessionId,
+        bridge: BridgeId,
+    },
+    /// Hand a session over.
+    Surrender {
+        session: SessionId,
+        to: Mailbox,
+    },
+    /// Take a session; without luggage it was not where it was thought to be.
+    Adopt {
+        session: SessionId,
+        luggage: Option<Box<Luggage>>,
+    },
+    /// The ways of an external that is about to be let in.
+    Attach {
+        session: SessionId,
+        external: ExternalId,
+        port: Box<Port>,
+    },
+    /// The ports of a session that had moved are free again.
+    PortBack(u16),
     /// Close every session and end.
     Stop,
 }
@@ -42,19 +67,23 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// A thread about to run.
 pub(super) struct MediaThread {
-    engine: Engine,
-    poller: Poller,
+    pub(super) engine: Engine,
+    pub(super) poller: Poller,
     waker: Arc<Waker>,
     inbox: mpsc::Receiver<Message>,
-    sockets: HashMap<SessionId, SocketPair>,
-    ports: PortPool,
-    writer: Writer,
-    sink: EventSink,
+    pub(super) sockets: HashMap<SessionId, Berth>,
+    pub(super) ports: PortPool,
+    pub(super) externals: Ports,
+    pub(super) writer: Writer,
+    /// The way into this thread.
+    pub(super) mailbox: Mailbox,
+    pub(super) moves: Moves,
+    pub(super) sink: Arc<Sink>,
     counters: Arc<Counters>,
     deadline: Option<Instant>,
     socket_errors: u64,
     told: Told,
-    stop_by: Option<Instant>,
+    pub(super) stop_by: Option<Instant>,
 }
 
 /// What has been told of the counters.
@@ -70,7 +99,8 @@ impl MediaThread {
         ports: PortPool,
         (inbox, waker): (mpsc::Receiver<Message>, Arc<Waker>),
         writer: Writer,
-        sink: EventSink,
+        mailbox: Mailbox,
+        sink: Arc<Sink>,
         counters: Arc<Counters>,
     ) -> io::Result<Self> {
         Ok(Self {
@@ -80,7 +110,10 @@ impl MediaThread {
             inbox,
             sockets: HashMap::new(),
             ports,
+            externals: Ports::new(),
             writer,
+            mailbox,
+            moves: Moves::default(),
             sink,
             counters,
             deadline: None,
@@ -116,7 +149,7 @@ impl MediaThread {
         let now = Instant::now();
         if self
             .stop_by
-            .is_some_and(|by| self.engine.is_idle() || now >= by)
+            .is_some_and(|by| (self.engine.is_idle() && self.moves.are_over()) || now >= by)
         {
             return Ok(false);
         }
@@ -131,6 +164,7 @@ impl MediaThread {
             }
         }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.feed(now);
             self.engine.handle_timeout(now);
             self.drain(now);
         }
@@ -140,18 +174,28 @@ impl MediaThread {
 
     fn read_inbox(&mut self, now: Instant) {
         while let Ok(message) = self.inbox.try_recv() {
-            match message {
-                Message::Command(command) => {
-                    self.engine.handle_input(now, Input::Command(command));
-                    self.drain(now);
-                }
-                Message::Recorded { recording, result } => {
-                    self.engine
-                        .handle_input(now, Input::Recorded { recording, result });
-                    self.drain(now);
-                }
-                Message::Stop => self.stop(now),
+            self.handle_message(now, message);
+        }
+    }
+
+    pub(super) fn handle_message(&mut self, now: Instant, message: Message) {
+        let Some(message) = self.moves.hold_back(message) else {
+            return;
+        };
+        match message {
+            Message::Command(command) => {
+                self.engine.handle_input(now, Input::Command(command));
+                self.drain(now);
             }
+            Message::Recorded { recording, result } => self.handle_recorded(now, recording, result),
+            Message::Expect { session, bridge } => self.moves.expect(session, bridge),
+            Message::Surrender { session, to } => self.surrender(now, session, &to),
+            Message::Adopt { session, luggage } => self.adopt(now, session, luggage),
+            Message::Attach { external, port, .. } => {
+                self.externals.insert(external, *port);
+            }
+            Message::PortBack(port) => self.ports.give_back(port, now),
+            Message::Stop => self.stop(now),
         }
     }
 
@@ -171,7 +215,7 @@ impl MediaThread {
         let Some(sockets) = self.sockets.get(&session) else {
             return;
         };
-        match sockets.socket(rtcp).recv_from(buffer) {
+        match sockets.pair.socket(rtcp).recv_from(buffer) {
             Ok((len, source)) => {
                 let bytes = &buffer[..len];
                 self.engine.handle_input(
@@ -192,7 +236,7 @@ impl MediaThread {
         }
     }
 
-    fn drain(&mut self, now: Instant) {
+    pub(super) fn drain(&mut self, now: Instant) {
         loop {
             match self.engine.poll_output() {
                 Output::Transmit {
@@ -202,26 +246,42 @@ impl MediaThread {
                     bytes,
                 } => {
                     if let Some(sockets) = self.sockets.get(&session)
-                        && sockets.send(rtcp, to, bytes).is_err()
+                        && sockets.pair.send(rtcp, to, bytes).is_err()
                     {
                         self.socket_errors += 1;
                     }
                 }
-                Output::Event(event) => (self.sink)(event),
+                Output::ExternalTick {
+                    external,
+                    heard,
+                    gone,
+                } => {
+                    if let Some(port) = self.externals.get_mut(&external) {
+                        port.tick(heard, gone);
+                    }
+                }
+                Output::Event(event) => {
+                    if let Event::ExternalClosed { external, .. } = &event {
+                        self.externals.remove(external);
+                    }
+                    self.sink.tell(event);
+                }
                 Output::RecordFrame {
                     recording,
                     position,
                     heard,
                     said,
                 } => {
-                    self.writer.frame(recording, position, heard, said);
+                    let elsewhere = self.moves.writer_of(recording);
+                    let place = (recording, position);
+                    self.writer.frame(elsewhere, place, heard, said);
                 }
-                Output::RecordStart { recording, config } => {
-                    let is_taken = self.writer.begin(recording, config);
+                Output::RecordStart { recording, files } => {
+                    let is_taken = self.writer.begin(recording, files);
                     self.fail_unless(is_taken, now, recording);
                 }
                 Output::RecordEnd { recording, .. } => {
-                    let is_taken = self.writer.end(recording);
+                    let is_taken = self.writer.end(self.moves.writer_of(recording), recording);
                     self.fail_unless(is_taken, now, recording);
                 }
                 Output::Bind { session, local } => {
@@ -231,12 +291,12 @@ impl MediaThread {
                 }
                 Output::Release { session } => {
                     if let Some(sockets) = self.sockets.remove(&session) {
-                        self.ports.give_back(sockets.port(), now);
+                        self.free_port(now, sockets);
                     }
                 }
                 Output::Pin { session, source } => {
                     if let Some(sockets) = self.sockets.get_mut(&session) {
-                        sockets.pin(source);
+                        sockets.pair.pin(source);
                     }
                 }
                 Output::Timeout(at) => {
@@ -275,12 +335,9 @@ impl MediaThread {
         Err(MediaError::NoPort)
     }
 
-    fn watch(&mut self, session: SessionId, sockets: SocketPair) -> io::Result<()> {
-        for rtcp in [false, true] {
-            self.poller
-                .watch(sockets.socket(rtcp), session.0 << 1 | u64::from(rtcp))?;
-        }
-        self.sockets.insert(session, sockets);
+    fn watch(&mut self, session: SessionId, pair: SocketPair) -> io::Result<()> {
+        self.poller.watch_pair(session, &pair)?;
+        self.sockets.insert(session, Berth { pair, home: None });
         Ok(())
     }
 

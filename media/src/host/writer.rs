@@ -8,13 +8,14 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, RecvError, Sender, SyncSender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, RecvError, Sender, SyncSender, TryRecvError, TrySendError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Mailbox;
 use super::thread::Message;
-use crate::command::{CommandId, MediaError, RecordingConfig};
+use crate::command::{CommandId, MediaError};
+use crate::engine::RecordingFiles;
 use crate::frame::{FRAME_DURATION, Frame};
 use crate::recording::{Recorder, RecordingError};
 
@@ -33,19 +34,27 @@ const MAX_HOLE: u64 = 3_600_000 / FRAME_DURATION.as_millis() as u64;
 /// A media thread's way to its writer; dropping it completes every file and joins.
 #[derive(Debug)]
 pub(super) struct Writer {
-    orders: Option<Sender<Order>>,
-    frames: SyncSender<Box<TwoSides>>,
+    /// Until it is dropped.
+    desk: Option<WriterLink>,
+    give_back: SyncSender<Box<TwoSides>>,
     back: Receiver<Box<TwoSides>>,
     boxes: usize,
     dropped: u64,
     handle: Option<JoinHandle<()>>,
 }
 
+/// The way to a writer; another media thread takes it along with a recording that moved there.
+#[derive(Clone, Debug)]
+pub(super) struct WriterLink {
+    orders: Sender<Order>,
+    frames: SyncSender<Box<TwoSides>>,
+}
+
 #[derive(Debug)]
 enum Order {
     Begin {
         recording: CommandId,
-        config: Box<RecordingConfig>,
+        files: RecordingFiles,
     },
     End {
         recording: CommandId,
@@ -58,7 +67,9 @@ struct TwoSides {
     recording: CommandId,
     position: u64,
     heard: Frame,
-    said: Frame,
+    said: Option<Frame>,
+    /// Where the box goes back to, whoever's writer it was sent to.
+    home: SyncSender<Box<TwoSides>>,
 }
 
 impl Writer {
@@ -70,7 +81,6 @@ impl Writer {
         let desk = Desk {
             orders: order_inbox,
             frames: frame_inbox,
-            back: give_back,
             mailbox,
             open: HashMap::new(),
         };
@@ -78,8 +88,8 @@ impl Writer {
             .name(name)
             .spawn(move || desk.run())?;
         Ok(Self {
-            orders: Some(orders),
-            frames,
+            desk: Some(WriterLink { orders, frames }),
+            give_back,
             back,
             boxes: 0,
             dropped: 0,
@@ -88,61 +98,79 @@ impl Writer {
     }
 
     /// Begins the files of a recording; `false` when the writer is gone.
-    pub(super) fn begin(&self, recording: CommandId, config: Box<RecordingConfig>) -> bool {
-        self.order(Order::Begin { recording, config })
+    pub(super) fn begin(&self, recording: CommandId, files: RecordingFiles) -> bool {
+        let order = Order::Begin { recording, files };
+        self.desk.as_ref().is_some_and(|desk| desk.order(order))
     }
 
-    /// Adds 20 ms, or leaves them out when the disk is too far behind.
+    /// Adds 20 ms, or leaves them out when the disk is too far behind; to `elsewhere` if the recording began
+    /// on another media thread.
     pub(super) fn frame(
         &mut self,
-        recording: CommandId,
-        position: u64,
+        elsewhere: Option<&WriterLink>,
+        (recording, position): (CommandId, u64),
         heard: &Frame,
-        said: &Frame,
+        said: Option<&Frame>,
     ) {
-        let frame = TwoSides {
-            recording,
-            position,
-            heard: *heard,
-            said: *said,
-        };
         let filled = match self.back.try_recv() {
-            Ok(mut empty) => {
-                *empty = frame;
-                Some(empty)
-            }
+            Ok(empty) => Some(empty),
             Err(_) if self.boxes < BOXES => {
                 self.boxes += 1;
-                Some(Box::new(frame))
+                Some(Box::new(TwoSides {
+                    recording,
+                    position,
+                    heard: Frame::SILENCE,
+                    said: None,
+                    home: self.give_back.clone(),
+                }))
             }
             Err(_) => None,
         };
-        // There is room for every box there is, so this fails only when the writer is gone.
-        if filled.is_none_or(|filled| self.frames.try_send(filled).is_err()) {
+        let Some(mut filled) = filled else {
             self.dropped += 1;
+            return;
+        };
+        (filled.recording, filled.position) = (recording, position);
+        filled.heard = *heard;
+        filled.said = said.copied();
+        let desk = elsewhere.or(self.desk.as_ref());
+        match desk.map(|desk| desk.frames.try_send(filled)) {
+            Some(Ok(())) => {}
+            // Its writer is gone, or has all it can hold of its own; the box stays here.
+            Some(Err(TrySendError::Full(unsent) | TrySendError::Disconnected(unsent))) => {
+                self.dropped += 1;
+                let _ = self.give_back.try_send(unsent);
+            }
+            None => self.dropped += 1,
         }
     }
 
     /// Completes the files of a recording; `false` when the writer is gone.
-    pub(super) fn end(&self, recording: CommandId) -> bool {
-        self.order(Order::End { recording })
+    pub(super) fn end(&self, elsewhere: Option<&WriterLink>, recording: CommandId) -> bool {
+        let desk = elsewhere.or(self.desk.as_ref());
+        desk.is_some_and(|desk| desk.order(Order::End { recording }))
+    }
+
+    /// The way to it, for a recording that moves.
+    pub(super) fn link(&self) -> Option<WriterLink> {
+        self.desk.clone()
     }
 
     /// Frames left out so far.
     pub(super) const fn dropped_frames(&self) -> u64 {
         self.dropped
     }
+}
 
+impl WriterLink {
     fn order(&self, order: Order) -> bool {
-        self.orders
-            .as_ref()
-            .is_some_and(|orders| orders.send(order).is_ok())
+        self.orders.send(order).is_ok()
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.orders = None;
+        self.desk = None;
         if self
             .handle
             .take()
@@ -157,15 +185,14 @@ impl Drop for Writer {
 struct Desk {
     orders: Receiver<Order>,
     frames: Receiver<Box<TwoSides>>,
-    back: SyncSender<Box<TwoSides>>,
     mailbox: Mailbox,
     open: HashMap<CommandId, Recording>,
 }
 
-/// Both files of one recording.
+/// The files of one recording.
 struct Recording {
     heard: Side,
-    said: Side,
+    said: Option<Side>,
     position: u64,
     flushed_at: Instant,
 }
@@ -216,7 +243,7 @@ impl Desk {
 
     fn handle_order(&mut self, order: Order, ended: &mut Vec<CommandId>) {
         match order {
-            Order::Begin { recording, config } => match Recording::create(&config) {
+            Order::Begin { recording, files } => match Recording::create(&files) {
                 Ok(files) => {
                     self.open.insert(recording, files);
                 }
@@ -240,8 +267,9 @@ impl Desk {
                 self.open.remove(&frame.recording);
                 self.report(frame.recording, Err(why));
             }
-            // Full only by a box too many, and then it is not missed.
-            let _ = self.back.try_send(frame);
+            // There is room for every box of its home, unless that is gone.
+            let home = frame.home.clone();
+            let _ = home.try_send(frame);
         }
     }
 
@@ -283,10 +311,11 @@ impl Desk {
 }
 
 impl Recording {
-    fn create(config: &RecordingConfig) -> Result<Self, MediaError> {
+    fn create(files: &RecordingFiles) -> Result<Self, MediaError> {
+        let mut sides = files.paths().map(|path| Side::create(path));
         Ok(Self {
-            heard: Side::create(&config.file_in)?,
-            said: Side::create(&config.file_out)?,
+            heard: sides.next().unwrap_or(Err(MediaError::Internal))?,
+            said: sides.next().transpose()?,
             position: 0,
             flushed_at: Instant::now(),
         })
@@ -295,21 +324,27 @@ impl Recording {
     fn write(&mut self, frame: &TwoSides) -> Result<(), MediaError> {
         let hole = frame.position.saturating_sub(self.position).min(MAX_HOLE);
         for _ in 0..hole {
-            self.heard.write(&Frame::SILENCE)?;
-            self.said.write(&Frame::SILENCE)?;
+            self.write_frames(&Frame::SILENCE, Some(&Frame::SILENCE))?;
         }
         self.position = frame.position + 1;
-        self.heard.write(&frame.heard)?;
-        self.said.write(&frame.said)
+        self.write_frames(&frame.heard, frame.said.as_ref())
+    }
+
+    fn write_frames(&mut self, heard: &Frame, said: Option<&Frame>) -> Result<(), MediaError> {
+        self.heard.write(heard)?;
+        match (&mut self.said, said) {
+            (Some(side), Some(said)) => side.write(said),
+            _ => Ok(()),
+        }
     }
 
     fn flush(&mut self) -> Result<(), MediaError> {
         self.heard.flush()?;
-        self.said.flush()
+        self.said.as_mut().map_or(Ok(()), Side::flush)
     }
 
     fn complete(self) -> Result<(), MediaError> {
-        let said = self.said.complete();
+        let said = self.said.map_or(Ok(()), Side::complete);
         self.heard.complete().and(said)
     }
 }

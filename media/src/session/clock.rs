@@ -4,10 +4,13 @@
 use std::time::Instant;
 
 use crate::frame::samples_in;
-use crate::rtp::{MediaTime, SeqNo, Ssrc};
+use crate::rtp::{MediaTime, RtpHeader, SeqNo, Ssrc};
 
 /// A jump of the peer's sequence numbers beyond this starts a new mapping (RFC 3550 §A.1 MAX_DROPOUT).
 const MAX_DROPOUT: u16 = 3_000;
+
+/// How far a stream may be ahead of its time when what it carries changes: 10 ms.
+const MAX_AHEAD: i32 = 80;
 
 /// The numbers in front of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +29,10 @@ pub(super) struct Stamp {
 pub(super) struct SendClock {
     pub(super) ssrc: Ssrc,
     next_seq: SeqNo,
-    /// Timestamp at `start`.
+    /// Timestamp at `start`, moved on by what was sent ahead of its time.
     base: MediaTime,
+    /// Timestamp at `start`.
+    origin: MediaTime,
     start: Instant,
     /// Timestamp just behind the last packet, once there is one.
     end: Option<MediaTime>,
@@ -51,6 +56,7 @@ impl SendClock {
             ssrc,
             next_seq: first_seq,
             base,
+            origin: base,
             start,
             end: None,
             relay: None,
@@ -134,6 +140,24 @@ impl SendClock {
         Some(stamp)
     }
 
+    /// Sets the stream right before it carries something else from `now` on: timestamps that ran ahead of
+    /// their time go by the true one again. `false` while they are further ahead than [`MAX_AHEAD`]: what
+    /// would be sent now is better left out, so that changes without a pause cannot add up.
+    pub(super) fn rejoin(&mut self, now: Instant) -> bool {
+        self.relay = None;
+        let base = std::mem::replace(&mut self.base, self.origin);
+        let ahead = self
+            .end
+            .map_or(0, |end| end.since(self.timestamp_at(now)))
+            .max(0);
+        if ahead > MAX_AHEAD {
+            self.base = base;
+            return false;
+        }
+        self.base = self.origin.after(ahead.cast_unsigned());
+        true
+    }
+
     /// Ends the mapping of a relayed stream; its next packet begins a new one.
     pub(super) fn end_relay(&mut self) {
         self.relay = None;
@@ -167,6 +191,17 @@ pub(super) struct Relayed {
     pub(super) seq: SeqNo,
     pub(super) timestamp: MediaTime,
     pub(super) marker: bool,
+}
+
+impl From<&RtpHeader> for Relayed {
+    fn from(header: &RtpHeader) -> Self {
+        Self {
+            ssrc: header.ssrc,
+            seq: header.sequence,
+            timestamp: header.timestamp,
+            marker: header.marker,
+        }
+    }
 }
 
 impl Relay {

@@ -1,18 +1,22 @@
-//! What a session hears: packets to digits, to an echo, to the listener.
+//! What a session hears: packets to digits, to an echo, to another session, to the listener.
 //!
 //! What the peer says while it is muted is taken as silence of the same length, where it comes in.
-//! Sound is decoded only while somebody needs it: a running recording, somebody who listens, or the search
-//! for keys that come as tones. That search stops for good once the peer has sent a telephone-event, and rests during an echo
-//! for a peer that has negotiated them; a key that comes both ways is told once.
+//! Sound is decoded only while somebody needs it: a running recording, somebody who listens, a bridge that
+//! mixes, or the search for keys that come as tones. That search stops for good once the peer has sent a
+//! telephone-event, and rests during an echo and in a bridge for a peer that has negotiated them; a key that
+//! comes both ways is told once.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::bridged::{Content, News, Passed};
 use super::clock::Relayed;
+use super::conveyed::Key;
 use super::latch::Verdict;
 use super::listener::{LONGEST_PACKET, Listener};
 use super::outbound::Ticking;
 use super::{MAX_SAMPLES, Session};
+use crate::bridge::Link;
 use crate::codec::Codec;
 use crate::command::{DigitSource, SessionConfig, SessionStats};
 use crate::dtmf::{Digit, EventReceiver};
@@ -147,22 +151,33 @@ impl Inbound {
         }
     }
 
-    fn rest(&mut self) {
+    /// Stops listening; the next packet begins it anew.
+    pub(super) fn rest(&mut self) {
         self.ticking = Ticking::Off;
         self.silent_frames = 0;
         self.listener = None;
     }
+
+    pub(super) const fn has_listener(&self) -> bool {
+        self.listener.is_some()
+    }
+
+    /// Whether nothing was heard for so long that it need not listen.
+    pub(super) const fn is_resting(&self) -> bool {
+        self.silent_frames >= REST_AFTER || self.listener.is_none()
+    }
 }
 
 impl Session {
-    /// Takes an RTP packet; `None` when it is not one of ours.
-    pub(super) fn handle_rtp(
+    /// Takes an RTP packet, and says what of it goes to the other one of two in a bridge; `None` when it is
+    /// not one of ours.
+    pub(super) fn handle_rtp<'a>(
         &mut self,
         now: Instant,
         source: SocketAddr,
-        bytes: &[u8],
+        bytes: &'a [u8],
         out: &mut Outbox,
-    ) -> Option<()> {
+    ) -> Option<Option<News<'a>>> {
         let config = self.config.clone()?;
         let (header, payload) = split(bytes).ok()?;
         let meaning = meaning_of(header.payload_type, &config)?;
@@ -190,20 +205,36 @@ impl Session {
         }
         self.inbound.octets += payload.len() as u64;
         if !config.direction.receives() {
-            return Some(());
+            return Some(None);
         }
-        match meaning {
-            Payload::Event => self.handle_event(now, &config, &header, payload, out),
-            Payload::Audio(codec) => {
-                self.handle_audio(now, &config, codec, (&header, payload), out)
+        let content = match meaning {
+            Payload::Event => {
+                let key = self.handle_event(now, &config, &header, payload, out);
+                if self.is_mixed_alone() && self.returns_digits() {
+                    self.convey(now, key);
+                }
+                self.partner().map(|_| Content::Event(payload, key))
             }
-            Payload::ComfortNoise => {}
-        }
-        Some(())
+            Payload::Audio(codec) => {
+                let payload = if self.mute.has_in() {
+                    silence_of(codec, payload.len())
+                } else {
+                    payload
+                };
+                self.handle_audio(now, &config, codec, (&header, payload), out);
+                matches!(self.link, Link::Relay { .. }).then_some(Content::Audio(codec, payload))
+            }
+            Payload::ComfortNoise => None,
+        };
+        let stamp = Relayed::from(&header);
+        Some(content.map(|content| News::Packet(Passed { stamp, content })))
     }
 
     /// Listens from the next quiet slot on when the sound of the peer is needed.
     pub(super) fn listen_if_needed(&mut self) {
+        if self.is_mixed() {
+            return;
+        }
         if self.needs_sound() {
             self.inbound.ticking.want();
         }
@@ -218,20 +249,15 @@ impl Session {
             if due > now {
                 break;
             }
-            let late = now.saturating_duration_since(due).as_millis() / FRAME_DURATION.as_millis();
-            let missed = u32::try_from(late)
-                .unwrap_or(u32::MAX)
-                .saturating_sub(MAX_CATCH_UP);
+            let missed = missed_frames(now, due);
             let due = due + FRAME_DURATION * missed;
-            if let Some(recording) = &mut self.recording {
-                recording.skip(u64::from(missed));
-            }
-            self.ears.skip(u64::from(missed));
+            self.skip(u64::from(missed));
             self.inbound.ticking = Ticking::At(due + FRAME_DURATION);
             self.listen_tick(due, out);
         }
     }
 
+    /// Takes a telephone-event packet, and says what it tells of its key.
     fn handle_event(
         &mut self,
         now: Instant,
@@ -239,34 +265,32 @@ impl Session {
         header: &RtpHeader,
         payload: &[u8],
         out: &mut Outbox,
-    ) {
-        if self.echo.as_ref().is_some_and(|echo| echo.with_digits) {
+    ) -> Key {
+        if self.returns_digits() && !self.is_mixed() {
             let payload_type = config.telephone_event.unwrap_or(header.payload_type);
-            self.relay(
-                now,
-                config,
-                header,
-                (payload_type, payload.len(), 0),
-                out,
-                |space| {
-                    space.copy_from_slice(payload);
-                },
-            );
+            let octets = (payload_type, payload.len(), 0);
+            self.relay(now, config, &header.into(), octets, out, |space| {
+                space.copy_from_slice(payload);
+            });
         }
         let digit = self
             .inbound
             .events
             .handle(payload, header.timestamp, header.marker);
-        let Some(digit) = digit else { return };
+        let Some(digit) = digit else {
+            let is_end = payload.get(1).is_some_and(|flags| flags & 0x80 != 0);
+            return if is_end { Key::Released } else { Key::Held };
+        };
         self.inbound.has_event = true;
-        if !self.needs_sound() {
+        if !self.needs_sound() && !self.is_mixed() {
             self.inbound.rest();
         }
         let heard = self.inbound.last_tone.take();
         if heard.is_some_and(|(tone, at)| tone == digit && now < at + SAME_PRESS) {
-            return;
+            return Key::Held;
         }
         self.handle_digit(digit, DigitSource::Event, out);
+        Key::Pressed(digit)
     }
 
     fn handle_audio(
@@ -277,82 +301,83 @@ impl Session {
         (header, payload): (&RtpHeader, &[u8]),
         out: &mut Outbox,
     ) {
-        let silence;
-        let payload = if self.mute.has_in() {
-            silence = [codec.silence(); LONGEST_PACKET];
-            &silence[..payload.len().min(LONGEST_PACKET)]
-        } else {
-            payload
-        };
-        if self.echo.is_some() {
+        if self.echo.is_some() && !self.is_mixed() {
             let (payload_type, ours) = config.send;
-            let samples = payload.len() as u32;
-            self.relay(
-                now,
-                config,
-                header,
-                (payload_type, payload.len(), samples),
-                out,
-                |space| {
-                    transcode(codec, payload, ours, space);
-                },
-            );
+            let octets = (payload_type, payload.len(), payload.len() as u32);
+            self.relay(now, config, &header.into(), octets, out, |space| {
+                transcode(codec, payload, ours, space);
+            });
         }
-        if self.needs_sound() || self.looks_for_tones(config) {
+        if self.needs_sound() || self.is_heard_mixed() || self.looks_for_tones(config) {
             let listener = self.inbound.listener.get_or_insert_default();
             let in_time = listener.insert(now, header, codec, payload);
             self.inbound.late += u64::from(!in_time);
             self.inbound.silent_frames = 0;
-            self.inbound.ticking.want();
+            if !self.is_mixed() {
+                self.inbound.ticking.want();
+            }
         }
     }
 
-    /// Sends a packet of the peer back with our numbers, at once; `len` octets, `samples` long.
-    fn relay(
+    /// Sends a packet of a peer with our numbers, at once; `len` octets, `samples` long. `false` when it
+    /// cannot be heard now.
+    pub(super) fn relay(
         &mut self,
         now: Instant,
         config: &SessionConfig,
-        header: &RtpHeader,
+        theirs: &Relayed,
         (payload_type, len, samples): (u8, usize, u32),
         out: &mut Outbox,
         write: impl FnOnce(&mut [u8]),
-    ) {
+    ) -> bool {
         if self.outbound.is_speaking() || !self.can_be_heard(config) {
-            return;
+            return false;
         }
-        let theirs = Relayed {
-            ssrc: header.ssrc,
-            seq: header.sequence,
-            timestamp: header.timestamp,
-            marker: header.marker,
+        let Some(stamp) = self.outbound.clock.stamp_relayed(now, theirs, samples) else {
+            return false;
         };
-        if let Some(stamp) = self.outbound.clock.stamp_relayed(now, &theirs, samples) {
-            self.send_written(now, payload_type, stamp, len, out, write);
+        self.send_written(now, payload_type, stamp, len, out, write);
+        true
+    }
+
+    /// Takes the next 20 ms of the peer and looks for a key in them; `false` when they are silence.
+    pub(super) fn hear_frame(&mut self, due: Instant, heard: &mut Frame, out: &mut Outbox) -> bool {
+        *heard = Frame::SILENCE;
+        let Some(listener) = &mut self.inbound.listener else {
+            return false;
+        };
+        let is_heard = listener.pop(due, heard);
+        self.inbound.silent_frames = if is_heard {
+            0
+        } else {
+            self.inbound.silent_frames + 1
+        };
+        // Whoever listens without a bridge looks for them too; in one that would cost every member.
+        let looks = self.link == Link::Apart && !self.inbound.has_event
+            || self
+                .config
+                .as_ref()
+                .is_some_and(|config| self.looks_for_tones(config));
+        if looks && let Some(listener) = &mut self.inbound.listener {
+            let digit = listener.detect(heard);
+            let is_held = listener.holds_key();
+            self.tell_tone(digit, is_held);
+            if let Some(digit) = digit {
+                self.inbound.last_tone = Some((digit, due));
+                self.handle_digit(digit, DigitSource::Tone, out);
+            }
         }
+        is_heard
     }
 
     fn listen_tick(&mut self, due: Instant, out: &mut Outbox) {
         let mut heard = Frame::SILENCE;
-        let mut digit = None;
-        if let Some(listener) = &mut self.inbound.listener {
-            if listener.pop(due, &mut heard) {
-                self.inbound.silent_frames = 0;
-            } else {
-                self.inbound.silent_frames += 1;
-            }
-            if !self.inbound.has_event {
-                digit = listener.detect(&heard);
-            }
-        }
-        if let Some(digit) = digit {
-            self.inbound.last_tone = Some((digit, due));
-            self.handle_digit(digit, DigitSource::Tone, out);
-        }
+        self.hear_frame(due, &mut heard, out);
         if self.needs_sound() {
             let said = self.take_said(&heard);
             self.hear(&heard, &said, out);
             self.record_tick(&heard, &said, out);
-        } else if self.inbound.silent_frames >= REST_AFTER || self.inbound.listener.is_none() {
+        } else if self.inbound.is_resting() {
             self.inbound.rest();
         }
         if !self.needs_said() {
@@ -371,16 +396,22 @@ impl Session {
             .map_or(Frame::SILENCE, |said| said.take(is_speaking))
     }
 
-    fn record_tick(&mut self, heard: &Frame, said: &Frame, out: &mut Outbox) {
+    /// Writes 20 ms of both sides to the recording that runs.
+    pub(super) fn record_tick(&mut self, heard: &Frame, said: &Frame, out: &mut Outbox) {
         let recording = self.recording.as_mut();
         let Some(recording) = recording.filter(|recording| recording.is_running()) else {
             return;
         };
         let position = recording.advance();
-        out.record_frame(recording.command, position, heard, said);
+        out.record_frame(recording.command, position, heard, Some(said));
         if let Some(end) = recording.end_after(heard) {
             self.end_recording(end, out);
         }
+    }
+
+    /// Whether the peer's keys are returned to it.
+    fn returns_digits(&self) -> bool {
+        self.echo.as_ref().is_some_and(|echo| echo.with_digits)
     }
 
     fn is_recording(&self) -> bool {
@@ -390,8 +421,8 @@ impl Session {
     }
 
     /// Whether the sound of the peer is needed, beside the search for keys in it.
-    fn needs_sound(&self) -> bool {
-        self.is_recording() || self.ears.are_open()
+    pub(super) fn needs_sound(&self) -> bool {
+        self.is_recording() || self.ears.are_open() || !self.externals.is_empty()
     }
 
     /// Whether what we send is needed.
@@ -399,10 +430,18 @@ impl Session {
         self.is_recording() || self.ears.hear_us()
     }
 
-    fn looks_for_tones(&self, config: &SessionConfig) -> bool {
-        let may_trust_events = self.echo.is_some() && config.telephone_event.is_some();
+    pub(super) fn looks_for_tones(&self, config: &SessionConfig) -> bool {
+        let is_passed_on = self.echo.is_some() || self.link != Link::Apart;
+        let may_trust_events = is_passed_on && config.telephone_event.is_some();
         !self.inbound.has_event && !may_trust_events && !self.mute.has_in()
     }
+}
+
+/// How many of the frames since `due` are left out, because the machine was too busy for too long.
+pub(super) fn missed_frames(now: Instant, due: Instant) -> u32 {
+    let late = now.saturating_duration_since(due).as_millis() / FRAME_DURATION.as_millis();
+    let late = u32::try_from(late).unwrap_or(u32::MAX);
+    late.saturating_sub(MAX_CATCH_UP)
 }
 
 fn meaning_of(payload_type: u8, config: &SessionConfig) -> Option<Payload> {
@@ -428,7 +467,19 @@ fn end_of_event(start: MediaTime, payload: &[u8]) -> MediaTime {
     }
 }
 
-fn transcode(from: Codec, octets: &[u8], to: Codec, space: &mut [u8]) {
+/// So much silence, but not more than the longest packet.
+fn silence_of(codec: Codec, len: usize) -> &'static [u8] {
+    static PCMU: [u8; LONGEST_PACKET] = [Codec::Pcmu.silence(); LONGEST_PACKET];
+    static PCMA: [u8; LONGEST_PACKET] = [Codec::Pcma.silence(); LONGEST_PACKET];
+    let silence = match codec {
+        Codec::Pcmu => &PCMU,
+        Codec::Pcma => &PCMA,
+    };
+    &silence[..len.min(LONGEST_PACKET)]
+}
+
+/// Octets of a sound in another codec.
+pub(super) fn transcode(from: Codec, octets: &[u8], to: Codec, space: &mut [u8]) {
     if from == to {
         return space.copy_from_slice(octets);
     }

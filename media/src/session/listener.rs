@@ -109,6 +109,11 @@ impl Listener {
         self.detector.push(&frame.0)
     }
 
+    /// Whether a key is held down.
+    pub(super) const fn holds_key(&self) -> bool {
+        self.detector.is_pressed()
+    }
+
     /// The peer has begun another stream.
     pub(super) fn reset(&mut self) {
         self.jitter.reset();

@@ -4,7 +4,7 @@
 //!            .-----.   .--------.  events     .----------.
 //!  datagram -|latch|---|inbound |------------>| digits   |--> Event::Digit, ends playback, recording
 //!            '-----'   '--------'             '----------'
-//!                        |    |  echo, as it came            .--------.
+//!                        |    |  echo, relay, as it came     .--------.
 //!                        |    '----------------------------->|outbound|--> datagram
 //!                        v                                   '--------'
 //!                     listener: jitter buffer, concealment,    ^   |
@@ -15,14 +15,20 @@
 //! ```
 //!
 //! A session is a value without task, clock or socket. It is ticked only while it speaks or listens to
-//! sound; an echo without a recording is passed on as it arrives and is not decoded.
+//! sound, or by the bridge that mixes it; what is echoed or relayed is passed on as it arrives and, but for
+//! another codec, not decoded. While an external is let in it is always mixed, by itself where no bridge does.
 
+mod bridged;
 mod clock;
+mod conveyed;
 mod ears;
+mod externals;
 mod inbound;
+mod keys;
 mod latch;
 mod listener;
 mod outbound;
+mod parcel;
 mod prompts;
 mod recording;
 mod reports;
@@ -35,8 +41,11 @@ use std::time::Instant;
 use rand::rngs::{SmallRng, StdRng};
 use rand::{Rng, SeedableRng};
 
+pub(crate) use self::bridged::News;
 use self::clock::SendClock;
+use self::conveyed::Key;
 use self::ears::Ears;
+use self::externals::Externals;
 use self::inbound::Inbound;
 use self::latch::Latch;
 use self::outbound::{Outbound, Ticking};
@@ -44,13 +53,14 @@ use self::prompts::PromptReader;
 use self::recording::Recording;
 use self::reports::Reports;
 use self::said::Said;
+use crate::bridge::{Link, Standing};
 use crate::command::{
     CommandId, DigitSource, Event, MediaError, Mute, Outcome, RecordingConfig, RecordingEnd,
     SessionConfig, SessionId, SessionStats,
 };
 use crate::dtmf::Digit;
 use crate::frame::Ptime;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, RecordingFiles};
 use crate::prompt::Prompt;
 use crate::rtp::{
     Compound, CompoundWriter, MediaTime, NtpTime, RtcpPacket, SenderInfo, SeqNo, Ssrc, is_rtcp,
@@ -75,7 +85,17 @@ pub(crate) struct Session {
     ears: Ears,
     /// What we sent, as long as it is recorded or listened to.
     said: Option<Said>,
+    externals: Externals,
     mute: Mute,
+    /// How it is joined to others.
+    link: Link,
+    /// Its ticks while it is mixed without a bridge.
+    alone: Ticking,
+    /// What its bridge knows of it.
+    told: Standing,
+    /// A key of the peer is held as a tone, and what has not been told of that to the other one of two.
+    is_tone_held: bool,
+    tone_news: Option<Key>,
     reports: Reports,
     #[cfg(test)]
     is_poisoned: bool,
@@ -108,7 +128,13 @@ impl Session {
             recording: None,
             ears: Ears::default(),
             said: None,
+            externals: Externals::default(),
             mute: Mute::Off,
+            link: Link::Apart,
+            alone: Ticking::Off,
+            told: Standing::default(),
+            is_tone_held: false,
+            tone_news: None,
             reports: Reports::new(SmallRng::from_rng(rng)),
             #[cfg(test)]
             is_poisoned: false,
@@ -168,9 +194,9 @@ impl Session {
         }
         self.recording = Some(Box::new(Recording::new(command, &config)));
         if config.beep_start {
-            self.beep(PromptReader::new(vec![Arc::clone(beep)]));
+            self.beep(PromptReader::new(vec![Arc::clone(beep)], false));
         }
-        out.record_start(command, config);
+        out.record_start(command, RecordingFiles::from(&*config));
         self.listen_if_needed();
     }
 
@@ -210,20 +236,22 @@ impl Session {
         }
     }
 
-    /// Takes a datagram from either socket.
-    pub(crate) fn handle_datagram(
+    /// Takes a datagram from either socket; says what of it goes to the other one of two in a bridge.
+    pub(crate) fn handle_datagram<'a>(
         &mut self,
         now: Instant,
         source: SocketAddr,
         rtcp: bool,
-        bytes: &[u8],
+        bytes: &'a [u8],
         out: &mut Outbox,
-    ) {
+    ) -> Option<News<'a>> {
         if rtcp || is_rtcp(bytes) {
             self.handle_rtcp(now, source, bytes);
-        } else if self.handle_rtp(now, source, bytes, out).is_none() {
-            self.inbound.dropped += 1;
+            return None;
         }
+        let news = self.handle_rtp(now, source, bytes, out);
+        self.inbound.dropped += u64::from(news.is_none());
+        news.flatten()
     }
 
     /// Does what is due at `now`; harmless when nothing is.
@@ -236,6 +264,7 @@ impl Session {
         }
         self.send_ticks(now, out);
         self.listen_ticks(now, out);
+        self.mix_alone(now, out);
         self.keep_alive(now, out);
         if self.reports.due().is_some_and(|due| due <= now) {
             self.send_report(now, wall, false, out);
@@ -253,6 +282,7 @@ impl Session {
         [
             self.outbound.ticking.due(),
             self.inbound.ticking.due(),
+            self.alone.due(),
             self.echo.as_ref().map(|echo| echo.until),
             self.reports.due(),
             keepalive,
@@ -264,7 +294,7 @@ impl Session {
 
     /// Whether ticks are to begin, by [`Self::begin_ticking`].
     pub(crate) fn wants_to_tick(&self) -> bool {
-        self.outbound.ticking == Ticking::Wanted || self.inbound.ticking == Ticking::Wanted
+        [self.outbound.ticking, self.inbound.ticking, self.alone].contains(&Ticking::Wanted)
     }
 
     /// Begins the ticks that are wanted, those of the listener together with those of the voices.
@@ -279,6 +309,9 @@ impl Session {
         if self.inbound.ticking == Ticking::Wanted {
             self.inbound.ticking = Ticking::At(self.outbound.ticking.due().unwrap_or(quiet_slot));
         }
+        if self.alone == Ticking::Wanted {
+            self.alone = Ticking::At(quiet_slot);
+        }
     }
 
     /// Ends everything that runs and says goodbye; the statistics are final.
@@ -288,6 +321,7 @@ impl Session {
             out.finished(echo.command, Outcome::Canceled);
         }
         self.close_ears(out);
+        self.close_externals(out);
         self.end_recording(RecordingEnd::Stopped, out);
         self.send_report(now, wall, true, out);
         self.stats()

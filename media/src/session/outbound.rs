@@ -1,6 +1,7 @@
 //! What a session says: beep, digits and prompts, packet by packet, and its own numbers on all of it.
 //!
-//! One voice speaks at a time: the beep before a recording, else digits, else the playback, else the echo.
+//! One voice speaks at a time: the beep before a recording, else digits, else keys of the other one of two
+//! in a bridge, else the playback, else the echo or, packet by packet, the other one of two.
 //! A voice that has to wait keeps its place. While the peer cannot hear us (hold, mute, or no address yet)
 //! the voices run on silently, so that the flow of a held call goes on as if it were heard. While nothing
 //! speaks nothing is sent, but a packet of silence every [`KEEPALIVE`] holds the path open (RFC 6263).
@@ -9,12 +10,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::clock::{SendClock, Stamp};
+use super::conveyed::Conveyed;
+use super::keys::Keys;
 use super::latch::is_reachable;
-use super::prompts::PromptReader;
+use super::parcel::Parcel;
+use super::prompts::{PromptReader, Space};
 use super::{MAX_SAMPLES, Session};
 use crate::codec::Codec;
 use crate::command::{CommandId, Outcome, SessionConfig};
-use crate::dtmf::{Digit, EventPacket, EventSender, EventTick, ToneSender};
+use crate::dtmf::{Digit, EventPacket};
 use crate::frame::Ptime;
 use crate::outbox::Outbox;
 use crate::prompt::Prompt;
@@ -58,6 +62,14 @@ pub(super) struct Outbound {
     playback: Option<Playback>,
     digits: Option<SendingDigits>,
     beep: Option<PromptReader>,
+    /// Keys of the other one of two in a bridge.
+    pub(super) conveyed: Option<Conveyed>,
+    /// What waits to fill a packet, in a bridge whose ticks are not the peer's packet time.
+    pub(super) parcel: Option<Parcel>,
+    /// What comes next does not follow what went before.
+    pub(super) is_rejoined: bool,
+    /// The last octet of sound that was sent.
+    pub(super) last: Option<(Codec, u8)>,
     /// The slot that would have continued what ended without a gap.
     free_slot: Option<Instant>,
     last_sent: Instant,
@@ -78,22 +90,12 @@ struct SendingDigits {
     keys: Keys,
 }
 
-#[derive(Debug)]
-enum Keys {
-    /// Not begun, because how to send them is not negotiated yet or anew.
-    Waiting {
-        digits: Vec<Digit>,
-        tone: Duration,
-        gap: Duration,
-    },
-    Events(EventSender),
-    Tones(ToneSender),
-}
-
 /// What one packet time carries.
-enum Sound {
-    /// So many samples of the payload.
+pub(super) enum Sound {
+    /// The space is filled.
     Audio,
+    /// It is filled with the tones of a key.
+    Key,
     Event(EventPacket),
     Pause,
     /// No voice is left.
@@ -108,6 +110,10 @@ impl Outbound {
             playback: None,
             digits: None,
             beep: None,
+            conveyed: None,
+            parcel: None,
+            is_rejoined: false,
+            last: None,
             free_slot: None,
             last_sent: now,
             packets: 0,
@@ -117,7 +123,27 @@ impl Outbound {
 
     /// Whether a voice speaks, or waits to.
     pub(super) const fn is_speaking(&self) -> bool {
+        self.has_voice_of_its_own() || self.is_conveying()
+    }
+
+    /// Whether it is one that we were told to let speak.
+    pub(super) const fn has_voice_of_its_own(&self) -> bool {
         self.beep.is_some() || self.digits.is_some() || self.playback.is_some()
+    }
+
+    /// Whether keys of the other one of two are sent.
+    pub(super) const fn is_conveying(&self) -> bool {
+        self.conveyed.is_some()
+    }
+
+    /// What the peer has heard last; nothing if that was long ago.
+    pub(super) fn last_sample(&self, now: Instant) -> i16 {
+        let Some((codec, octet)) = self.last.filter(|_| now < self.last_sent + MAX_LATE) else {
+            return 0;
+        };
+        let mut sample = [0];
+        codec.decode(&[octet], &mut sample);
+        sample[0]
     }
 
     pub(super) fn keepalive_due(&self) -> Instant {
@@ -140,12 +166,12 @@ impl Session {
         &mut self,
         command: CommandId,
         prompts: Vec<Arc<Prompt>>,
-        stop_on_digit: bool,
+        (stop_on_digit, is_endless): (bool, bool),
         out: &mut Outbox,
     ) {
         let playback = Playback {
             command,
-            reader: PromptReader::new(prompts),
+            reader: PromptReader::new(prompts, is_endless),
             stop_on_digit,
         };
         if let Some(old) = self.outbound.playback.replace(playback) {
@@ -162,7 +188,7 @@ impl Session {
         (tone, gap): (Duration, Duration),
         out: &mut Outbox,
     ) {
-        let keys = Keys::Waiting { digits, tone, gap };
+        let keys = Keys::waiting(digits, tone, gap);
         if let Some(old) = self
             .outbound
             .digits
@@ -187,7 +213,9 @@ impl Session {
     pub(super) fn speak(&mut self) {
         if self.config.is_some() && self.outbound.is_speaking() {
             self.outbound.clock.end_relay();
-            self.outbound.ticking.want();
+            if !self.is_mixed() {
+                self.outbound.ticking.want();
+            }
         }
     }
 
@@ -258,25 +286,21 @@ impl Session {
     ) {
         let mut payload = [config.send.1.silence(); MAX_SAMPLES];
         let payload = &mut payload[..ptime.samples()];
-        match self.next_sound(config, ptime, due, payload, out) {
-            Sound::Audio if self.can_be_heard(config) => {
+        let mut space = Space::Payload(config.send.1, payload);
+        match self.next_sound(config, ptime, due, &mut space, out) {
+            Sound::Audio | Sound::Key if self.can_be_heard(config) => {
                 if let Some(said) = &mut self.said {
                     let mut samples = [0; MAX_SAMPLES];
                     let count = config.send.1.decode(payload, &mut samples);
                     said.push(&samples[..count]);
                 }
                 let stamp = self.outbound.clock.stamp(due, ptime.samples() as u32);
-                self.send_packet(now, config.send.0, stamp, payload, out);
+                self.send_audio(now, config.send, stamp, payload, out);
             }
             Sound::Event(packet) if self.can_be_heard(config) => {
-                let stamp = self
-                    .outbound
-                    .clock
-                    .stamp_event(packet.timestamp, packet.marker);
-                let payload_type = config.telephone_event.unwrap_or(config.send.0);
-                self.send_packet(now, payload_type, stamp, &packet.payload, out);
+                self.send_event(now, config, &packet, out);
             }
-            Sound::Audio | Sound::Event(_) | Sound::Pause => {}
+            Sound::Audio | Sound::Key | Sound::Event(_) | Sound::Pause => {}
             Sound::End => {
                 self.outbound.ticking = Ticking::Off;
                 self.outbound.free_slot = Some(due);
@@ -285,17 +309,16 @@ impl Session {
     }
 
     /// Lets the first voice that has something to say fill the packet time; finishes those that have not.
-    fn next_sound(
+    pub(super) fn next_sound(
         &mut self,
         config: &SessionConfig,
         ptime: Ptime,
         due: Instant,
-        payload: &mut [u8],
+        space: &mut Space<'_>,
         out: &mut Outbox,
     ) -> Sound {
-        let codec = config.send.1;
         if let Some(beep) = &mut self.outbound.beep {
-            if beep.read(codec, payload) > 0 {
+            if beep.read(space) > 0 {
                 return Sound::Audio;
             }
             self.outbound.beep = None;
@@ -304,7 +327,7 @@ impl Session {
         if let Some(digits) = &mut self.outbound.digits {
             match digits
                 .keys
-                .next_sound(config, ptime, due, payload, &mut self.outbound.clock)
+                .next_sound(config, ptime, due, space, &mut self.outbound.clock)
             {
                 Sound::End => {
                     out.finished(digits.command, Outcome::Done);
@@ -313,8 +336,17 @@ impl Session {
                 sound => return sound,
             }
         }
+        while let Some(conveyed) = &mut self.outbound.conveyed {
+            conveyed.forget(due);
+            let keys = &mut conveyed.keys;
+            match keys.next_sound(config, ptime, due, space, &mut self.outbound.clock) {
+                Sound::End if conveyed.next() => {}
+                Sound::End => self.outbound.conveyed = None,
+                sound => return sound,
+            }
+        }
         if let Some(playback) = &mut self.outbound.playback {
-            if playback.reader.read(codec, payload) > 0 {
+            if playback.reader.read(space) > 0 {
                 return Sound::Audio;
             }
             out.finished(playback.command, Outcome::Done);
@@ -334,7 +366,7 @@ impl Session {
                 let silence = [config.send.1.silence(); MAX_SAMPLES];
                 let samples = Ptime::nearest(config.ptime).samples();
                 let stamp = self.outbound.clock.stamp(now, samples as u32);
-                self.send_packet(now, config.send.0, stamp, &silence[..samples], out);
+                self.send_audio(now, config.send, stamp, &silence[..samples], out);
             }
         }
     }
@@ -349,8 +381,36 @@ impl Session {
         self.can_send(config) && !self.mute.has_out()
     }
 
+    /// Sends one packet of sound with our numbers.
+    pub(super) fn send_audio(
+        &mut self,
+        now: Instant,
+        (payload_type, codec): (u8, Codec),
+        stamp: Stamp,
+        payload: &[u8],
+        out: &mut Outbox,
+    ) {
+        self.send_packet(now, payload_type, stamp, payload, out);
+        self.outbound.last = payload.last().map(|octet| (codec, *octet));
+    }
+
+    /// Sends one telephone-event packet.
+    pub(super) fn send_event(
+        &mut self,
+        now: Instant,
+        config: &SessionConfig,
+        packet: &EventPacket,
+        out: &mut Outbox,
+    ) {
+        let clock = &mut self.outbound.clock;
+        let stamp = clock.stamp_event(packet.timestamp, packet.marker);
+        let payload_type = config.telephone_event.unwrap_or(config.send.0);
+        self.send_packet(now, payload_type, stamp, &packet.payload, out);
+        self.outbound.last = None;
+    }
+
     /// Sends one packet with our numbers.
-    pub(super) fn send_packet(
+    fn send_packet(
         &mut self,
         now: Instant,
         payload_type: u8,
@@ -391,43 +451,4 @@ impl Session {
         self.outbound.packets += 1;
         self.outbound.octets += len as u64;
     }
-}
-
-impl Keys {
-    /// Begins, as events when the peer knows them, and goes on.
-    fn next_sound(
-        &mut self,
-        config: &SessionConfig,
-        ptime: Ptime,
-        due: Instant,
-        payload: &mut [u8],
-        clock: &mut SendClock,
-    ) -> Sound {
-        if let Self::Waiting { digits, tone, gap } = self {
-            let digits = std::mem::take(digits);
-            *self = match config.telephone_event {
-                Some(_) => Self::Events(EventSender::new(digits, *tone, *gap, ptime)),
-                None => Self::Tones(ToneSender::new(digits, *tone, *gap)),
-            };
-        }
-        match self {
-            Self::Events(sender) => match sender.tick(clock.not_before_end(due)) {
-                EventTick::Packet(packet) => Sound::Event(packet),
-                EventTick::Gap => Sound::Pause,
-                EventTick::Done => Sound::End,
-            },
-            Self::Tones(sender) => sound_of_tones(sender, config.send.1, payload),
-            Self::Waiting { .. } => Sound::End,
-        }
-    }
-}
-
-fn sound_of_tones(sender: &mut ToneSender, codec: Codec, payload: &mut [u8]) -> Sound {
-    let mut samples = [0; MAX_SAMPLES];
-    let samples = &mut samples[..payload.len()];
-    if !sender.fill(samples) {
-        return Sound::End;
-    }
-    codec.encode(samples, payload);
-    Sound::Audio
 }

@@ -98,6 +98,7 @@ fn a_prompt_speaks_over_the_echo_and_one_stream_of_numbers_goes_on() {
         session,
         prompts,
         stop_on_digit: false,
+        is_endless: false,
     });
     rig.listen_to(&mut phone, ms(400));
     assert_eq!(rig.finished(2), Some(&Outcome::Done));
@@ -151,6 +152,7 @@ fn a_key_is_told_at_its_first_packet_and_stops_a_prompt_that_it_may_stop() {
             session,
             prompts,
             stop_on_digit,
+            is_endless: false,
         });
         rig.pass(ms(500));
         let begin = phone.timestamp;

@@ -45,6 +45,7 @@ fn play(rig: &mut Rig, command: u64, hertz: f32, length: Duration) {
         session: SESSION,
         prompts,
         stop_on_digit: false,
+        is_endless: false,
     });
 }
 

@@ -39,6 +39,7 @@ fn play(rig: &mut Rig, command: u64, hertz: f32, time: Duration) {
         session: SESSION,
         prompts: vec![Arc::new(Prompt::from_samples(burst(hertz, -12.0, time)))],
         stop_on_digit: false,
+        is_endless: false,
     });
 }
 

@@ -46,6 +46,7 @@ fn order(kind: u8, command: u64, session: SessionId) -> Command {
             session,
             prompts: vec![prompt()],
             stop_on_digit: true,
+            is_endless: false,
         },
         1 => Command::SendDigits {
             command: id,

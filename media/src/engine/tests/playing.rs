@@ -22,6 +22,7 @@ fn play(rig: &mut Rig, command: u64, prompts: Vec<Arc<Prompt>>) {
         session: SESSION,
         prompts,
         stop_on_digit: true,
+        is_endless: false,
     });
 }
 
@@ -250,6 +251,7 @@ fn a_thousand_prompts_begun_at_once_leave_spread_over_five_milliseconds() {
             session,
             prompts,
             stop_on_digit: false,
+            is_endless: false,
         });
     }
     rig.pass(ms(40));

@@ -62,6 +62,7 @@ fn what_the_peer_says_and_what_it_hears_are_recorded_side_by_side() {
         session,
         prompts,
         stop_on_digit: false,
+        is_endless: false,
     });
     rig.listen_to(&mut phone, ms(1_000));
     rig.command(Command::Cancel {

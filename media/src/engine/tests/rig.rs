@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::codec::Codec;
-use crate::command::{Command, CommandId, Direction, Event, Outcome, SessionConfig, SessionId};
+use crate::command::{
+    Command, CommandId, Direction, Event, ExternalId, Outcome, SessionConfig, SessionId,
+};
 use crate::dsp::level::dbov;
 use crate::dsp::meter::frequency_power;
 use crate::dsp::tone::ToneGenerator;
@@ -20,6 +22,11 @@ pub(super) const TELEPHONE_EVENT: u8 = 101;
 
 pub(super) fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
+}
+
+/// When something happened, counted from the start of the engine.
+pub(super) fn since_start(at: Instant) -> Duration {
+    at - start()
 }
 
 pub(super) fn at(address: &str) -> SocketAddr {
@@ -43,6 +50,7 @@ pub(super) fn is_tone(sound: &[i16], hertz: f32) -> bool {
 /// A datagram that left.
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
+    pub(super) session: SessionId,
     pub(super) at: Instant,
     pub(super) to: SocketAddr,
     pub(super) rtcp: bool,
@@ -62,8 +70,10 @@ impl Sent {
 /// 20 ms that were recorded.
 #[derive(Clone, Debug)]
 pub(super) struct Recorded {
+    pub(super) recording: CommandId,
     pub(super) position: u64,
     pub(super) heard: Frame,
+    /// Silence for the one file of a bridge.
     pub(super) said: Frame,
 }
 
@@ -76,6 +86,8 @@ pub(super) struct Rig {
     pub(super) recorded: Vec<Recorded>,
     pub(super) ends: Vec<CommandId>,
     pub(super) pins: Vec<Option<SocketAddr>>,
+    /// What externals were given: when, who, what it hears, how many of its samples are gone.
+    pub(super) ticks: Vec<(Instant, ExternalId, Option<Frame>, u64)>,
     /// Answers binding and recording at once, as the host does.
     pub(super) answers: bool,
     pub(super) wakes: u64,
@@ -97,6 +109,7 @@ impl Rig {
             recorded: Vec::new(),
             ends: Vec::new(),
             pins: Vec::new(),
+            ticks: Vec::new(),
             answers: true,
             wakes: 0,
             next_at: None,
@@ -136,8 +149,13 @@ impl Rig {
 
     /// A datagram of `phone` arrives now.
     pub(super) fn receive(&mut self, source: SocketAddr, bytes: &[u8]) {
+        self.receive_at(SESSION, source, bytes);
+    }
+
+    /// A datagram arrives for `session` now.
+    pub(super) fn receive_at(&mut self, session: SessionId, source: SocketAddr, bytes: &[u8]) {
         self.input(Input::Datagram {
-            session: SESSION,
+            session,
             source,
             rtcp: false,
             bytes,
@@ -218,9 +236,13 @@ impl Rig {
             let (at, answers) = (self.now, self.answers);
             match self.engine.poll_output() {
                 Output::Transmit {
-                    to, rtcp, bytes, ..
+                    session,
+                    to,
+                    rtcp,
+                    bytes,
                 } => {
                     self.sent.push(Sent {
+                        session,
                         at,
                         to,
                         rtcp,
@@ -238,15 +260,16 @@ impl Rig {
                     );
                 }
                 Output::RecordFrame {
+                    recording,
                     position,
                     heard,
                     said,
-                    ..
                 } => {
                     self.recorded.push(Recorded {
+                        recording,
                         position,
                         heard: *heard,
-                        said: *said,
+                        said: said.copied().unwrap_or_default(),
                     });
                 }
                 Output::RecordEnd { recording, .. } => {
@@ -262,6 +285,11 @@ impl Rig {
                     }
                 }
                 Output::Pin { source, .. } => self.pins.push(source),
+                Output::ExternalTick {
+                    external,
+                    heard,
+                    gone,
+                } => self.ticks.push((at, external, heard.copied(), gone)),
                 Output::Bind { .. } | Output::Release { .. } | Output::RecordStart { .. } => {}
                 Output::Timeout(next) => {
                     self.next_at = next;
@@ -317,12 +345,20 @@ impl Phone {
 
     /// The next 20 ms of its tone.
     pub(super) fn speak(&mut self) -> Vec<u8> {
-        let mut samples = [0; 160];
+        self.speak_for(160)
+    }
+
+    /// So many samples of its tone.
+    pub(super) fn speak_for(&mut self, samples: usize) -> Vec<u8> {
+        let mut samples = vec![0; samples];
         self.tone.fill(&mut samples);
-        self.packet(
-            self.codec.static_payload_type(),
-            &self.codec.encode_all(&samples),
-        )
+        let octets = self.codec.encode_all(&samples);
+        self.packet(self.codec.static_payload_type(), &octets)
+    }
+
+    /// Speaks one tone from now on.
+    pub(super) fn sing(&mut self, hertz: f32) {
+        self.tone = ToneGenerator::single(hertz, -12.0);
     }
 
     /// The next 20 ms of silence.
@@ -353,7 +389,12 @@ impl Phone {
             ssrc: Ssrc(self.ssrc),
         };
         self.seq = self.seq.wrapping_add(1);
-        self.timestamp = self.timestamp.wrapping_add(160);
+        let samples = if payload_type == TELEPHONE_EVENT {
+            160
+        } else {
+            payload.len()
+        };
+        self.timestamp = self.timestamp.wrapping_add(samples as u32);
         let mut datagram = vec![0; 12];
         header.write(&mut datagram);
         datagram.extend_from_slice(payload);
