@@ -1,12 +1,15 @@
 //! Typed views of the header fields; made anew at each call, so ask once and keep.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
-use super::digest::Credentials;
+use super::digest::{Challenge, Credentials};
 use super::error::ParseError;
 use super::header_name::HeaderName;
 use super::headers::Headers;
 use super::name_addr::NameAddr;
+use super::replaces::Replaces;
 use super::token;
 use super::values::{CSeq, Contacts, MediaType, RAck, SessionExpires, seconds_and_params};
 use super::via::Via;
@@ -159,6 +162,27 @@ impl Headers {
             .transpose()
     }
 
+    /// The shortest registration that is granted, in seconds (RFC 3261 §20.23).
+    ///
+    /// # Errors
+    /// When it is no number up to 2^32 − 1.
+    pub fn min_expires(&self) -> Result<Option<u32>, ParseError> {
+        self.get(&HeaderName::MinExpires)
+            .map(|value| token::number(value, "Min-Expires"))
+            .transpose()
+    }
+
+    /// When the sender wants to be asked again (RFC 3261 §20.33), without the comment; `None` also when it
+    /// cannot be read.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let value = self.get(&HeaderName::RetryAfter)?;
+        let end = value.iter().position(|byte| !byte.is_ascii_digit());
+        let seconds: u32 =
+            token::number(&value[..end.unwrap_or(value.len())], "Retry-After").ok()?;
+        Some(Duration::from_secs(seconds.into()))
+    }
+
     /// # Errors
     /// When it is malformed.
     pub fn content_type(&self) -> Result<Option<MediaType>, ParseError> {
@@ -219,12 +243,37 @@ impl Headers {
         self.get(&HeaderName::RAck).map(RAck::parse).transpose()
     }
 
+    /// The call that an INVITE takes the place of (RFC 3891).
+    ///
+    /// # Errors
+    /// When it is malformed.
+    pub fn replaces(&self) -> Result<Option<Replaces>, ParseError> {
+        self.get(&HeaderName::Replaces)
+            .map(|value| Replaces::parse(value))
+            .transpose()
+    }
+
     /// The credentials in Authorization or Proxy-Authorization fields, one element a field.
     #[must_use]
     pub fn authorization(&self, name: &HeaderName) -> Vec<Result<Credentials, ParseError>> {
         self.get_all(name)
             .map(|value| Credentials::parse(value))
             .collect()
+    }
+
+    /// The strongest challenge of WWW-Authenticate or Proxy-Authenticate that can be answered, of equal ones
+    /// the first (RFC 8760 §2.4); one element a field.
+    #[must_use]
+    pub fn challenge(&self, name: &HeaderName) -> Option<Challenge> {
+        self.get_all(name)
+            .filter_map(|value| Challenge::parse(value).ok())
+            .reduce(|best, next| {
+                if next.algorithm > best.algorithm {
+                    next
+                } else {
+                    best
+                }
+            })
     }
 
     /// The elements of all fields of a comma list. A field without content has none; an empty element

@@ -233,6 +233,7 @@ fn rsip_computes_the_same_digests_and_reads_challenge_and_credentials() {
         algorithm: Algorithm::Md5,
         opaque: Some("o".into()),
         stale: true,
+        knows_qop: true,
     };
     let read = rsip::headers::WwwAuthenticate::new(challenge.to_string())
         .typed()
