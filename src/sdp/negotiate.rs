@@ -23,6 +23,9 @@ pub struct LocalEnd {
     pub cname: String,
     /// Where the peer's signalling comes from: it stands for a host name in a `c=` line.
     pub peer: IpAddr,
+    /// What we want of the sound, whatever the peer wants: less than both ways puts it on hold (RFC 3264
+    /// §8.4).
+    pub direction: Direction,
 }
 
 /// Our answer to an offer, and what was agreed by it.
@@ -109,7 +112,7 @@ pub fn offer(local: &LocalEnd) -> SessionDescription {
     };
     let mut attributes = agreed.attributes();
     attributes.push("ptime", "20");
-    attributes.push("sendrecv", "");
+    attributes.push(direction_name(local.direction), "");
     attributes.push("rtcp-mux", "");
     SessionDescription {
         media: vec![MediaDescription {
@@ -253,12 +256,9 @@ impl Agreed {
         if !is_held && address.is_ipv4() != local.address.is_ipv4() {
             return Err(NegotiateError::AddressFamily { address });
         }
-        let mut direction = mirrored(description, stream);
+        let mut direction = local.direction.and(mirrored(description, stream));
         if is_held {
-            direction = match direction {
-                Direction::SendRecv | Direction::RecvOnly => Direction::RecvOnly,
-                Direction::SendOnly | Direction::Inactive => Direction::Inactive,
-            };
+            direction = direction.and(Direction::RecvOnly);
         }
         Ok(SessionConfig {
             remote: SocketAddr::new(address, stream.port),

@@ -23,6 +23,7 @@ use crate::time::DeadlineQueue;
 #[derive(Debug)]
 pub struct Authenticator {
     realm: String,
+    algorithms: Vec<Algorithm>,
     secret: [u8; 32],
     opaque: String,
     began: Instant,
@@ -87,6 +88,7 @@ impl Authenticator {
         }
         Self {
             realm: realm.into(),
+            algorithms: vec![Algorithm::Md5, Algorithm::Sha256],
             secret,
             opaque: rng.token(16),
             began: now,
@@ -97,6 +99,13 @@ impl Authenticator {
             forgiven: DeadlineQueue::new(),
             stats: AuthStats::default(),
         }
+    }
+
+    /// The same with these algorithms alone, offered in this order: there are telephones that give up at a
+    /// challenge they do not know beside one they do.
+    #[must_use]
+    pub fn with_algorithms(self, algorithms: Vec<Algorithm>) -> Self {
+        Self { algorithms, ..self }
     }
 
     /// Checks the Authorization of `request`, which came from `source`.
@@ -162,6 +171,7 @@ impl Authenticator {
         let all = request.headers.authorization(&HeaderName::Authorization);
         all.into_iter()
             .filter_map(Result::ok)
+            .filter(|credentials| self.algorithms.contains(&credentials.algorithm))
             .find(|credentials| credentials.realm == self.realm)
     }
 
@@ -182,9 +192,11 @@ impl Authenticator {
             algorithm,
             opaque: Some(self.opaque.clone()),
             stale,
+            knows_qop: true,
         };
-        let both = [Algorithm::Md5, Algorithm::Sha256].map(|kind| challenge(kind).to_bytes());
-        Verdict::Challenge(both.into())
+        let algorithms = self.algorithms.iter();
+        let challenges = algorithms.map(|algorithm| challenge(*algorithm).to_bytes());
+        Verdict::Challenge(challenges.collect())
     }
 
     /// Uses a nonce once more; false when it is too old or this count was used before.
@@ -287,7 +299,8 @@ fn is_for_this_target(credentials: &Credentials, request: &Request) -> bool {
 }
 
 /// Whose addresses one customer can have by the thousand: an IPv6 network, else the address.
-fn network(source: IpAddr) -> IpAddr {
+#[must_use]
+pub fn network(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V4(ip) => IpAddr::V4(ip),
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from(u128::from(ip) & (u128::MAX << 64))),

@@ -9,7 +9,11 @@
 //!
 //! After each call: drain `poll_event` (and act on it), drain `poll_transmit`, arm `poll_timeout`.
 
+mod answers;
+mod ask;
+mod calls;
 mod incoming;
+mod refer;
 mod refusal;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -19,11 +23,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tracing::debug;
 
-use super::dialog::{Floor, Identity, InviteUsage, Owner, SessionPolicy, with_tag};
-use super::event::{DialogId, Event, RequestId};
+use self::ask::Asking;
+use super::dialog::{Forks, Identity, InviteUsage, Owner, SessionPolicy, with_tag};
+use super::event::{DialogId, Event, Invite, RequestId};
 use super::hop::{ConnectionId, Hop, Transmit};
 use super::message::{HeaderName, Message, MessageError, Response, Status};
-use super::transaction::{TransactionLayer, earliest};
+use super::transaction::{TransactionId, TransactionLayer, earliest};
 use crate::ids::Rng;
 use crate::time::DeadlineQueue;
 
@@ -59,7 +64,7 @@ impl Default for EndpointConfig {
 pub struct Limits {
     /// Transactions beyond which nothing new is admitted; requests of known calls may fill as many again.
     pub transactions: usize,
-    /// Calls beyond which an INVITE gets 503.
+    /// Calls beyond which an INVITE gets 503 and none of ours is made.
     pub dialogs: usize,
 }
 
@@ -88,6 +93,8 @@ pub struct EndpointStats {
     pub stray_responses: u64,
     /// ACKs to nothing of ours.
     pub stray_acks: u64,
+    /// Branches of INVITEs of ours beyond those that are remembered.
+    pub surplus_forks: u64,
     /// Requests that came again.
     pub retransmissions_in: u64,
     /// Messages sent again by a transaction.
@@ -108,10 +115,14 @@ pub struct Endpoint {
     secret: [u8; 32],
     layer: TransactionLayer<Owner>,
     slots: HashMap<DialogId, Slot>,
+    /// INVITEs of ours whose call is over.
+    forks: HashMap<DialogId, Forks>,
     /// Our tags, which are one per dialog.
     tags: HashMap<Box<str>, DialogId>,
     /// Which calls depend on which connection.
     connections: BTreeSet<(ConnectionId, DialogId)>,
+    /// Requests of ours outside calls, by the transaction of their last attempt.
+    asking: HashMap<TransactionId, Asking>,
     deadlines: DeadlineQueue<DialogId>,
     issued: u64,
     events: VecDeque<Event>,
@@ -147,8 +158,10 @@ impl Endpoint {
             secret,
             layer: TransactionLayer::new(),
             slots: HashMap::new(),
+            forks: HashMap::new(),
             tags: HashMap::new(),
             connections: BTreeSet::new(),
+            asking: HashMap::new(),
             deadlines: DeadlineQueue::new(),
             issued: 0,
             events: VecDeque::new(),
@@ -171,7 +184,7 @@ impl Endpoint {
             Ok(Message::Request(request)) => self.handle_request(now, hop, request, trusted),
             Ok(Message::Response(response)) => {
                 self.layer.handle_response(now, response);
-                self.pump(now);
+                self.pump_from(now, Some(hop));
             }
             Err(MessageError::Refuse {
                 request, status, ..
@@ -204,6 +217,7 @@ impl Endpoint {
         self.pump(now);
         while let Some(dialog) = self.deadlines.poll(now) {
             self.with(now, dialog, |usage, floor| usage.handle_timeout(now, floor));
+            self.touch_forks(now, dialog, |_, _| {});
         }
     }
 
@@ -262,7 +276,9 @@ impl Endpoint {
         self.with(now, dialog, |usage, floor| usage.ignore(floor));
     }
 
-    /// Hangs up: BYE once the ACK of our 200 is there, before the answer 480. No event follows.
+    /// Hangs up: BYE once the ACK of our 200 is there, before our answer 480, before the peer's CANCEL. No
+    /// event follows, but for a canceled call: [`Event::Rejected`] or [`Event::Unanswered`], and an answer
+    /// that crossed the CANCEL is hung up without a word.
     ///
     /// `reason` is the value of a Reason header, such as `Q.850;cause=16` (RFC 3326).
     pub fn bye(&mut self, now: Instant, dialog: DialogId, reason: Option<Bytes>) {
@@ -286,6 +302,31 @@ impl Endpoint {
         self.with(now, dialog, |usage, floor| {
             usage.refuse_offer(now, floor, status)
         });
+    }
+
+    /// Calls somebody: [`Event::Progress`], then one of [`Event::Accepted`], [`Event::Rejected`] and
+    /// [`Event::Unanswered`]. `None` when there are too many calls already.
+    #[must_use]
+    pub fn invite(&mut self, now: Instant, invite: Invite) -> Option<DialogId> {
+        if self.slots.len() >= self.limits.dialogs || self.layer.count() >= self.limits.transactions
+        {
+            self.stats.overloaded += 1;
+            return None;
+        }
+        let tag = self.rng.token(TAG_LENGTH);
+        self.issued += 1;
+        let id = DialogId(self.issued);
+        debug!(dialog = id.0, hop = %invite.hop.remote, "calling");
+        let usage = InviteUsage::dialing(now, &mut self.parts().2, id, invite, &tag);
+        self.insert(now, id, &tag, usage);
+        Some(id)
+    }
+
+    /// Offers a change of the session by re-INVITE (RFC 3261 §14.1), as soon as no other offer is open:
+    /// [`Event::Answered`] or [`Event::OfferRefused`] follows, unless the call ends before. A newer offer
+    /// takes the place of one that still waits.
+    pub fn offer(&mut self, now: Instant, dialog: DialogId, sdp: Bytes) {
+        self.with(now, dialog, |usage, _| usage.offer(sdp));
     }
 
     /// Answers [`Event::Request`]; `response` was made with [`Response::to`] and gets its To tag here.
@@ -339,72 +380,10 @@ impl Endpoint {
             ..self.stats
         }
     }
-
-    /// Lets a call act, then takes what it has to say.
-    fn with(
-        &mut self,
-        now: Instant,
-        dialog: DialogId,
-        act: impl FnOnce(&mut InviteUsage, &mut Floor<'_>),
-    ) {
-        self.touch(dialog, act);
-        self.pump(now);
-    }
-
-    fn touch(&mut self, dialog: DialogId, act: impl FnOnce(&mut InviteUsage, &mut Floor<'_>)) {
-        let Some(slot) = self.slots.get_mut(&dialog) else {
-            return;
-        };
-        let mut floor = Floor {
-            layer: &mut self.layer,
-            identity: &self.identity,
-            rng: &mut self.rng,
-        };
-        act(&mut slot.usage, &mut floor);
-        self.settle(dialog);
-    }
-
-    /// Brings news of the layer to the calls they belong to.
-    fn pump(&mut self, now: Instant) {
-        while let Some(news) = self.layer.poll_news() {
-            if let Some(dialog) = news.owner {
-                self.touch(dialog, |usage, floor| {
-                    usage.handle_client_event(now, floor, news.transaction, &news.event);
-                });
-            }
-        }
-    }
-
-    /// Takes the news of a call, arms its timer, and forgets it at its end.
-    fn settle(&mut self, dialog: DialogId) {
-        let Some(slot) = self.slots.get_mut(&dialog) else {
-            return;
-        };
-        while let Some(event) = slot.usage.poll_event() {
-            self.events.push_back(event);
-        }
-        let connection = slot.usage.dialog().hop().connection;
-        let connection = connection.filter(|_| !slot.usage.is_ended());
-        if slot.connection != connection {
-            if let Some(old) = slot.connection {
-                self.connections.remove(&(old, dialog));
-            }
-            if let Some(new) = connection {
-                self.connections.insert((new, dialog));
-            }
-            slot.connection = connection;
-        }
-        if slot.usage.is_ended() {
-            debug!(dialog = dialog.0, "dialog over");
-            self.tags.remove(slot.usage.dialog().local_tag());
-            self.slots.remove(&dialog);
-            self.deadlines.set(dialog, None);
-        } else {
-            let at = slot.usage.poll_timeout();
-            self.deadlines.set(dialog, at);
-        }
-    }
 }
+
+/// Five bits each: more than anyone can try within a call.
+const TAG_LENGTH: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use super::message::{HeaderName, Headers, Via};
+use super::message::{HeaderName, Headers, Host, Via};
 
 /// What carries a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,6 +50,17 @@ pub struct Hop {
     pub remote: SocketAddr,
     /// The connection it came by; `None` for a datagram, or when a connection must be opened first.
     pub connection: Option<ConnectionId>,
+}
+
+/// A host that SIP is spoken with, as configured or as a URI names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SipHost {
+    /// Name or address.
+    pub host: Host,
+    /// Without it, DNS says (RFC 3263 §4.2).
+    pub port: Option<u16>,
+    /// Without it, DNS says (RFC 3263 §4.1).
+    pub transport: Option<Transport>,
 }
 
 /// Bytes on their way out.

@@ -13,11 +13,12 @@ mod endpoint;
 
 pub mod auth;
 pub mod registrar;
+pub mod registration;
 
 #[cfg(test)]
 mod tests;
 
 pub use dialog::{ALLOW, SUPPORTED};
 pub use endpoint::{Endpoint, EndpointConfig, EndpointStats, Limits};
-pub use event::{DialogId, EndCause, Event, RequestId};
-pub use hop::{ConnectionId, Hop, Transmit, Transport, is_private};
+pub use event::{Account, Ask, AskId, DialogId, EndCause, Event, Invite, NoAnswer, RequestId};
+pub use hop::{ConnectionId, Hop, SipHost, Transmit, Transport, is_private};

@@ -8,6 +8,7 @@ fn local() -> LocalEnd {
         version: 1,
         cname: "c".to_owned(),
         peer: IpAddr::from([203, 0, 113, 9]),
+        direction: Direction::SendRecv,
     }
 }
 
@@ -194,4 +195,29 @@ fn media_by_the_other_ip_version_is_not_agreed_to() {
         answer(&offer, &local()),
         Err(NegotiateError::AddressFamily { address })
     );
+}
+
+#[test]
+fn end_that_holds_says_so_and_only_sends_whatever_the_other_wants() {
+    let holding = LocalEnd {
+        direction: Direction::SendOnly,
+        ..local()
+    };
+    let ours = offer(&holding).to_string();
+    assert!(ours.contains("a=sendonly\r\n"), "{ours}");
+    for (theirs, ours, config) in [
+        ("sendrecv", "sendonly", Direction::SendOnly),
+        ("recvonly", "sendonly", Direction::SendOnly),
+        ("sendonly", "inactive", Direction::Inactive),
+        ("inactive", "inactive", Direction::Inactive),
+    ] {
+        let theirs = read(&format!("m=audio 4000 RTP/AVP 0\r\na={theirs}\r\n"));
+        let answer = answer(&theirs, &holding).unwrap();
+        let text = answer.description.to_string();
+        assert!(text.contains(&format!("a={ours}\r\n")), "{text}");
+        assert_eq!(answer.config.direction, config);
+        // A peer that does not know what it was told is not listened to either.
+        let accepted = accept(&theirs, &holding).unwrap();
+        assert_eq!(accepted.direction, config);
+    }
 }

@@ -139,6 +139,25 @@ fn the_right_answer_is_accepted_with_either_hash() {
 }
 
 #[test]
+fn what_is_not_offered_is_not_accepted() {
+    let now = crate::sim::start();
+    let mut auth = authenticator();
+    let nonce = fresh_nonce(&mut auth, now);
+    let mut auth = auth.with_algorithms(vec![Algorithm::Sha256]);
+    let weaker = Answer {
+        algorithm: Algorithm::Md5,
+        ..Answer::right(&nonce)
+    };
+    let verdict = check(&mut auth, now, &weaker.put(register()));
+    let Verdict::Challenge(challenges) = verdict else {
+        panic!("{verdict:?}");
+    };
+    assert_eq!(challenges.len(), 1);
+    let right = Answer::right(&nonce);
+    assert_eq!(check(&mut auth, now, &right.put(register())), accepted());
+}
+
+#[test]
 fn a_count_is_good_once_and_the_next_one_again() {
     let (mut auth, now) = (authenticator(), crate::sim::start());
     let nonce = fresh_nonce(&mut auth, now);

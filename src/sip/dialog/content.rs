@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::sip::message::{HeaderName, Request, Response, Status};
+use crate::sip::message::{HeaderName, Headers, Request, Response, Status};
 
 /// Why a body is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,10 +24,20 @@ pub enum ContentError {
 /// # Errors
 /// [`ContentError`], each a refusal.
 pub fn sdp(request: &Request) -> Result<Option<Bytes>, ContentError> {
-    if request.body.is_empty() {
+    description(&request.headers, &request.body)
+}
+
+/// The SDP a response carries; what is not read is as if it were not there.
+pub(super) fn answer(response: &Response) -> Option<Bytes> {
+    description(&response.headers, &response.body)
+        .ok()
+        .flatten()
+}
+
+fn description(headers: &Headers, body: &Bytes) -> Result<Option<Bytes>, ContentError> {
+    if body.is_empty() {
         return Ok(None);
     }
-    let headers = &request.headers;
     let is_optional = headers
         .get(&HeaderName::ContentDisposition)
         .map(|value| String::from_utf8_lossy(value).to_ascii_lowercase())
@@ -39,7 +49,7 @@ pub fn sdp(request: &Request) -> Result<Option<Bytes>, ContentError> {
         Ok(Some(kind)) => kind.is("application", "sdp"),
         Err(_) => false,
     };
-    if request.body.len() > LARGEST {
+    if body.len() > LARGEST {
         Err(ContentError::TooLarge)
     } else if !is_sdp {
         if is_optional {
@@ -53,7 +63,7 @@ pub fn sdp(request: &Request) -> Result<Option<Bytes>, ContentError> {
     {
         Err(ContentError::Encoded)
     } else {
-        Ok(Some(request.body.clone()))
+        Ok(Some(body.clone()))
     }
 }
 

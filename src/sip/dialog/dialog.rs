@@ -5,19 +5,22 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::identity::with_tag;
+use crate::sip::event::Invite;
 use crate::sip::hop::{ConnectionId, DEFAULT_PORT, Hop, Transport, is_private};
 use crate::sip::message::{
-    CSeq, Contacts, HeaderName, Method, NameAddr, ParseError, Request, Uri, Via,
+    CSeq, Contacts, HeaderName, Method, NameAddr, ParseError, Request, Response, Uri, Via,
 };
 use crate::sip::transaction::has_cookie;
 
-/// The peer relation an INVITE of the peer made.
-#[derive(Debug)]
+/// The peer relation that an INVITE makes.
+#[derive(Clone, Debug)]
 pub struct Dialog {
     call_id: Bytes,
-    /// Our From in requests: the To of the INVITE, with our tag.
+    /// The Call-ID is of our making: the call is ours.
+    is_ours: bool,
+    /// Our From in requests, with our tag.
     local: Bytes,
-    /// Our To in requests: the From of the INVITE.
+    /// Our To in requests, with the peer's tag once it is known.
     remote: Bytes,
     local_tag: Box<str>,
     remote_tag: Option<Box<str>>,
@@ -50,6 +53,7 @@ impl Dialog {
         };
         Ok(Self {
             call_id: required(invite, HeaderName::CallId, "Call-ID")?,
+            is_ours: false,
             local: with_tag(&required(invite, HeaderName::To, "To")?, local_tag),
             remote: required(invite, HeaderName::From, "From")?,
             local_tag: local_tag.into(),
@@ -63,10 +67,59 @@ impl Dialog {
         })
     }
 
+    /// Our half of the dialogs that `invite` may make; the other halves come with the responses.
+    #[must_use]
+    pub fn dialing(invite: &Invite, call_id: Bytes, local_tag: &str) -> Self {
+        let mut to = invite.to.clone();
+        to.params.remove("tag");
+        let named = invite.uri.as_sip().and_then(|uri| uri.host.ip());
+        Self {
+            call_id,
+            is_ours: true,
+            local: invite.from.clone().with_tag(local_tag).to_string().into(),
+            remote: to.to_string().into(),
+            local_tag: local_tag.into(),
+            remote_tag: None,
+            local_cseq: 0,
+            remote_cseq: 0,
+            remote_target: invite.uri.clone(),
+            routes: invite.routes.clone(),
+            hop: invite.hop,
+            // Who is called by another address than the one in the URI is not reached by that one.
+            is_behind_nat: invite.routes.is_empty()
+                && named.is_some_and(|ip| ip != invite.hop.remote.ip()),
+        }
+    }
+
+    /// Takes the peer's half from a response to our INVITE (RFC 3261 §12.1.2, §13.2.2.4).
+    pub fn learn(&mut self, response: &Response) {
+        if let Some(to) = response.headers.get(&HeaderName::To) {
+            self.remote = to.clone();
+        }
+        self.remote_tag = remote_tag(response).map(Into::into);
+        self.routes = response.headers.record_routes().unwrap_or_default();
+        self.routes.reverse();
+        self.refresh_target(response.headers.contacts());
+    }
+
     /// A request of ours within the dialog (RFC 3261 §12.2.1.1), with the next CSeq, without Via.
     pub fn request(&mut self, method: Method) -> Request {
         self.local_cseq += 1;
         self.compose(method, self.local_cseq)
+    }
+
+    /// The next CSeq, for a request that is sent anew.
+    pub fn next_cseq(&mut self, method: Method) -> CSeq {
+        self.local_cseq += 1;
+        CSeq {
+            number: self.local_cseq,
+            method,
+        }
+    }
+
+    /// Goes on counting behind the requests of another dialog that the same INVITE made.
+    pub fn follow(&mut self, other: &Self) {
+        self.local_cseq = self.local_cseq.max(other.local_cseq);
     }
 
     /// The ACK to a 2xx of the INVITE of ours that had this CSeq (RFC 3261 §13.2.2.4).
@@ -97,6 +150,17 @@ impl Dialog {
     /// The peer was heard from `hop`: a NAT or a new connection may have changed it.
     pub const fn heard_from(&mut self, hop: Hop) {
         self.hop = hop;
+    }
+
+    /// A response of the peer came from `hop`: when that is where the peer was heard from, by a connection
+    /// that was opened for our request, later requests go by it as well.
+    pub fn handle_connection(&mut self, hop: Hop) {
+        if self.hop.connection.is_none()
+            && self.hop.transport == hop.transport
+            && self.hop.remote == hop.remote
+        {
+            self.hop.connection = hop.connection;
+        }
     }
 
     /// The connection is gone; a later request has to open one.
@@ -162,6 +226,18 @@ impl Dialog {
         self.call_id == call_id && self.remote_tag.as_deref() == remote_tag
     }
 
+    /// Claims that the peer has this tag.
+    #[must_use]
+    pub fn is_with(&self, remote_tag: Option<&str>) -> bool {
+        self.remote_tag.as_deref() == remote_tag
+    }
+
+    /// Claims that the call is ours, and the Call-ID with it (RFC 3261 §14.1).
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        self.is_ours
+    }
+
     /// Our tag.
     #[must_use]
     pub fn local_tag(&self) -> &str {
@@ -198,6 +274,13 @@ impl Dialog {
         }
         request
     }
+}
+
+/// The tag of the one who answered.
+#[must_use]
+pub(super) fn remote_tag(response: &Response) -> Option<String> {
+    let to = response.headers.to().ok()?;
+    to.tag().map(str::to_owned)
 }
 
 fn contact(request: &Request) -> Result<Option<Uri>, ParseError> {

@@ -1,5 +1,5 @@
-//! Offers within a call: the ACKs of 200s (RFC 3261 §13.3.1.4), re-INVITE (§14), UPDATE (RFC 3311) and
-//! the refreshes of ours (RFC 4028).
+//! Offers of the peer within a call: the ACKs of our 200s (RFC 3261 §13.3.1.4), re-INVITE (§14.2) and UPDATE
+//! (RFC 3311).
 //!
 //! ```text
 //!           re-INVITE or UPDATE with an offer            UPDATE: answer_offer, refuse_offer
@@ -17,17 +17,18 @@
 //! ```
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::content;
+use super::floor::Floor;
 use super::identity::{put_sdp, takes_updates};
-use super::invite::{Floor, InviteUsage, State};
+use super::invite::{InviteUsage, State};
 use super::refresh::{Agreed, SessionError};
 use crate::sip::event::{EndCause, Event};
 use crate::sip::message::{HeaderName, Method, Request, Response, Status};
-use crate::sip::transaction::{ClientEvent, PATIENCE, Resend, T2, TransactionId, earliest};
+use crate::sip::transaction::{PATIENCE, Resend, T2, TransactionId, earliest};
 
 /// Where the one exchange that the peer may begin stands.
 #[derive(Debug)]
@@ -55,13 +56,6 @@ pub(super) struct AwaitedAck {
     we_offered: bool,
     resend: Resend,
     give_up_at: Instant,
-}
-
-/// A refresh of ours that has no answer yet.
-#[derive(Debug)]
-pub(super) struct Refreshing {
-    transaction: TransactionId,
-    by_update: bool,
 }
 
 impl Exchange {
@@ -170,7 +164,7 @@ impl InviteUsage {
                 self.leave(now, floor, reason);
             }
             State::Established => self.end_with_bye(now, floor, EndCause::NoAck),
-            State::Early(_) | State::Leaving { .. } | State::Ended => {}
+            State::Early(_) | State::Dialing(_) | State::Leaving { .. } | State::Ended => {}
         }
     }
 
@@ -182,16 +176,15 @@ impl InviteUsage {
         transaction: TransactionId,
         request: &Arc<Request>,
     ) {
+        if matches!(self.state, State::Dialing(_)) {
+            return self.reply(now, floor, transaction, request, Status::REQUEST_PENDING);
+        }
         let is_free =
             matches!(self.state, State::Established) && matches!(self.exchange, Exchange::Idle);
         if !is_free {
             return self.reply_later(now, floor, transaction, request);
         }
-        if self
-            .refreshing
-            .as_ref()
-            .is_some_and(|refreshing| !refreshing.by_update)
-        {
+        if self.has_offer_out() {
             return self.reply(now, floor, transaction, request, Status::REQUEST_PENDING);
         }
         self.ask(now, floor, transaction, request);
@@ -210,7 +203,7 @@ impl InviteUsage {
                 return;
             };
             self.dialog.refresh_target(request.headers.contacts());
-            let is_early = matches!(self.state, State::Early(_));
+            let is_early = matches!(self.state, State::Early(_) | State::Dialing(_));
             let mut ok = if is_early {
                 self.dialog_response(floor, request, Status::OK)
             } else {
@@ -220,11 +213,9 @@ impl InviteUsage {
             return floor.layer.respond(now, transaction, &ok);
         }
         let our_offer_is_out = match &self.exchange {
+            _ if matches!(self.state, State::Dialing(_)) => true,
             Exchange::AwaitingAck(awaited) => awaited.we_offered,
-            Exchange::Idle | Exchange::Asked(_) => self
-                .refreshing
-                .as_ref()
-                .is_some_and(|refreshing| !refreshing.by_update),
+            Exchange::Idle | Exchange::Asked(_) => self.has_offer_out(),
         };
         if our_offer_is_out {
             return self.reply(now, floor, transaction, request, Status::REQUEST_PENDING);
@@ -249,129 +240,6 @@ impl InviteUsage {
         }
     }
 
-    /// Sends a refresh: UPDATE when the peer takes it, else a re-INVITE with the body of before.
-    pub(super) fn refresh(&mut self, now: Instant, floor: &mut Floor<'_>) {
-        if self.refreshing.is_some() || !matches!(self.exchange, Exchange::Idle) {
-            self.timer.retry_at(now + BUSY_PAUSE);
-            return;
-        }
-        let by_update = self.peer_takes_updates;
-        let method = if by_update {
-            Method::Update
-        } else {
-            Method::Invite
-        };
-        let mut request = self.dialog.request(method);
-        let contact = floor
-            .identity
-            .contact(self.dialog.next_hop(), self.user.as_deref());
-        request.headers.push(HeaderName::Contact, contact);
-        request.headers.push(HeaderName::Allow, super::ALLOW);
-        request
-            .headers
-            .push(HeaderName::Supported, super::SUPPORTED);
-        self.timer.write(&mut request.headers);
-        if !by_update {
-            put_sdp(
-                &mut request.headers,
-                &mut request.body,
-                self.last_sdp.clone(),
-            );
-        }
-        let transaction = self.send(now, floor, request);
-        self.refreshing = Some(Refreshing {
-            transaction,
-            by_update,
-        });
-    }
-
-    /// Takes what became of our refresh (RFC 3261 §14.1, RFC 4028 §7.2, §7.3, §10).
-    pub(super) fn handle_refresh_event(
-        &mut self,
-        now: Instant,
-        floor: &mut Floor<'_>,
-        transaction: TransactionId,
-        event: &ClientEvent,
-    ) {
-        let Some(by_update) = self
-            .refreshing
-            .as_ref()
-            .filter(|refreshing| refreshing.transaction == transaction)
-            .map(|refreshing| refreshing.by_update)
-        else {
-            return;
-        };
-        let response = match event {
-            ClientEvent::Response(response) if !response.status.is_final() => return,
-            ClientEvent::Response(response) => Some(response),
-            ClientEvent::TimedOut => None,
-            ClientEvent::TransportFailed => return self.end(EndCause::TransportFailed),
-        };
-        self.refreshing = None;
-        match response.map(|response| (response.status, response)) {
-            Some((status, response)) if status.is_success() => {
-                self.handle_refreshed(now, by_update, response);
-            }
-            Some((Status::CALL_DOES_NOT_EXIST | Status::REQUEST_TIMEOUT, _)) | None => {
-                let status = response.map(|response| response.status);
-                self.end_with_bye(now, floor, EndCause::RefreshFailed { status });
-            }
-            Some((Status::SESSION_INTERVAL_TOO_SMALL, response)) => {
-                let min = response.headers.min_se().ok().flatten().unwrap_or_default();
-                let at = if self.timer.raise(Duration::from_secs(min.into())) {
-                    now
-                } else {
-                    now + FAILED_PAUSE
-                };
-                self.timer.retry_at(at);
-            }
-            // We do not own the Call-ID: 0 to 2 s in steps of 10 ms (RFC 3261 §14.1).
-            Some((Status::REQUEST_PENDING, _)) => {
-                let pause = Duration::from_millis(u64::from(floor.rng.below(200)) * 10);
-                self.timer.retry_at(now + pause);
-            }
-            Some((status, _))
-                if by_update && (status.class() == 4 || status == Status::NOT_IMPLEMENTED) =>
-            {
-                self.peer_takes_updates = false;
-                self.timer.retry_at(now);
-            }
-            Some((_, response)) => {
-                let pause = retry_after(response).unwrap_or(FAILED_PAUSE);
-                self.timer.retry_at(now + pause);
-            }
-        }
-    }
-
-    /// Acknowledges a 2xx to a re-INVITE of ours, each time it comes (RFC 3261 §13.2.2.4).
-    pub(super) fn acknowledge(&mut self, floor: &mut Floor<'_>, response: &Response) {
-        let Ok(cseq) = response.headers.cseq() else {
-            return;
-        };
-        if cseq.method != Method::Invite {
-            return;
-        }
-        self.dialog.refresh_target(response.headers.contacts());
-        let mut ack = self.dialog.ack(cseq.number);
-        let hop = self.dialog.next_hop();
-        let sent_by = floor.identity.advertised(hop);
-        crate::sip::transaction::push_via(&mut ack, hop, sent_by, floor.rng);
-        floor.layer.send(hop, ack.to_bytes());
-    }
-
-    fn handle_refreshed(&mut self, now: Instant, by_update: bool, response: &Response) {
-        let agreed = response.headers.session_expires().ok().flatten();
-        self.timer.handle_refreshed(now, agreed);
-        if by_update {
-            self.dialog.refresh_target(response.headers.contacts());
-        } else if !response.body.is_empty() {
-            self.events.push_back(Event::Answered {
-                dialog: self.id,
-                sdp: response.body.clone(),
-            });
-        }
-    }
-
     /// Lets the user answer an offer.
     fn ask(
         &mut self,
@@ -393,7 +261,7 @@ impl InviteUsage {
             return;
         };
         self.dialog.refresh_target(request.headers.contacts());
-        self.peer_takes_updates |= takes_updates(request);
+        self.peer_takes_updates |= takes_updates(&request.headers);
         self.exchange = Exchange::Asked(Asked {
             transaction,
             request: Arc::clone(request),
@@ -475,20 +343,3 @@ impl InviteUsage {
         }
     }
 }
-
-/// When the peer wants to be asked again (RFC 3261 §20.33), within a minute at least.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let value = response.headers.get(&HeaderName::RetryAfter)?;
-    let digits = value
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    let seconds = std::str::from_utf8(&value[..digits]).ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds).min(FAILED_PAUSE))
-}
-
-/// How long a refresh waits while an offer of the peer is open.
-const BUSY_PAUSE: Duration = Duration::from_secs(2);
-
-/// How long after a refresh was refused it is tried again, as long as the session lasts.
-const FAILED_PAUSE: Duration = Duration::from_secs(60);

@@ -20,10 +20,12 @@ pub struct Identity {
 }
 
 /// Methods that are answered within a dialog or outside one.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER";
+pub const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, MESSAGE, REGISTER";
 
-/// The extension that is understood: session timers (RFC 4028).
-pub const SUPPORTED: &str = "timer";
+/// The extensions that are understood: session timers (RFC 4028), reliable provisional responses (RFC 3262),
+/// calls that take the place of others (RFC 3891), REFER without subscription (RFC 4488).
+pub const SUPPORTED: &str = "timer, 100rel, replaces, norefersub";
 
 impl Identity {
     /// The address that the peer at `hop` shall write to.
@@ -81,8 +83,8 @@ pub fn with_tag(value: &Bytes, tag: &str) -> Bytes {
 }
 
 /// Claims that the peer says it takes UPDATE (RFC 3311 §5.1).
-pub(super) fn takes_updates(request: &Request) -> bool {
-    let allowed = request.headers.tokens(&HeaderName::Allow);
+pub(super) fn takes_updates(headers: &Headers) -> bool {
+    let allowed = headers.tokens(&HeaderName::Allow);
     allowed
         .iter()
         .any(|method| method == Method::Update.as_str())
@@ -95,7 +97,7 @@ pub(super) fn put_sdp(headers: &mut Headers, body: &mut Bytes, sdp: Bytes) {
 }
 
 /// Says what we can.
-pub(super) fn write_abilities(response: &mut Response) {
-    response.headers.push(HeaderName::Allow, ALLOW);
-    response.headers.push(HeaderName::Supported, SUPPORTED);
+pub(super) fn write_abilities(headers: &mut Headers) {
+    headers.push(HeaderName::Allow, ALLOW);
+    headers.push(HeaderName::Supported, SUPPORTED);
 }

@@ -1,11 +1,17 @@
 //! Digits in INFO bodies: `application/dtmf-relay` and `application/dtmf` (RFC 6086 registers neither;
 //! gateways and phones send both).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use super::floor::Floor;
+use super::invite::InviteUsage;
+use crate::sip::event::Event;
+use crate::sip::message::{HeaderName, Request, Status};
+use crate::sip::transaction::TransactionId;
 
 /// What an INFO body says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Info {
+enum Info {
     /// A digit: `0-9`, `A-D`, `*` or `#`, and how long it was pressed.
     Digit {
         /// Upper case.
@@ -17,10 +23,54 @@ pub(super) enum Info {
     OtherSignal,
 }
 
+impl InviteUsage {
+    /// Takes an INFO of the peer.
+    pub(super) fn handle_info(
+        &mut self,
+        now: Instant,
+        floor: &mut Floor<'_>,
+        transaction: TransactionId,
+        request: &Request,
+    ) {
+        let is_spoken = match request.headers.content_type() {
+            Ok(Some(kind)) => Info::is_spoken(&kind.main, &kind.sub),
+            Ok(None) | Err(_) => false,
+        };
+        let status = if request.body.is_empty() {
+            Status::OK
+        } else if !is_spoken {
+            Status::UNSUPPORTED_MEDIA_TYPE
+        } else {
+            match Info::parse(&request.body) {
+                None => Status::BAD_REQUEST,
+                Some(Info::OtherSignal) => Status::OK,
+                Some(Info::Digit { digit, duration }) => {
+                    self.events.push_back(Event::Digit {
+                        dialog: self.id,
+                        digit,
+                        duration,
+                    });
+                    Status::OK
+                }
+            }
+        };
+        let mut response = floor
+            .identity
+            .response(request, status, self.dialog.local_tag());
+        if status == Status::UNSUPPORTED_MEDIA_TYPE {
+            response.headers.push(
+                HeaderName::Accept,
+                "application/dtmf-relay, application/dtmf",
+            );
+        }
+        floor.layer.respond(now, transaction, &response);
+    }
+}
+
 impl Info {
     /// Claims that bodies of this type are read here.
     #[must_use]
-    pub(super) fn is_spoken(kind: &str, subtype: &str) -> bool {
+    fn is_spoken(kind: &str, subtype: &str) -> bool {
         kind.eq_ignore_ascii_case("application")
             && (subtype.eq_ignore_ascii_case("dtmf-relay") || subtype.eq_ignore_ascii_case("dtmf"))
     }
@@ -28,7 +78,7 @@ impl Info {
     /// Reads a body: lines of `Signal=` and `Duration=` (milliseconds), or the bare signal.
     /// `None` when there is no signal in it; answer 400.
     #[must_use]
-    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+    fn parse(body: &[u8]) -> Option<Self> {
         let body = std::str::from_utf8(body).ok()?;
         let mut signal = None;
         let mut duration = DEFAULT_DURATION;

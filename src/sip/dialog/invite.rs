@@ -1,192 +1,116 @@
-//! The invite usage of an incoming call: from its INVITE to the last BYE (RFC 3261 §13.3, §15).
+//! The invite usage: the call part of a dialog, from its INVITE to the last BYE (RFC 3261 §13, §15).
 //!
 //! ```text
-//!     INVITE in
-//!         |         CANCEL, BYE, Expires, refuse
-//!         v        .------------------------------------------------------.
-//!       Early -----'                                                      |
-//!         |                                                               v
-//!         | answer: 200 out             BYE in, transport gone          Ended
-//!         v                 .-------------------------------------------> ^
-//!    Established -----------'                                             |
-//!      |       \__ bye, no ACK, session expired: BYE out --> Leaving -----|
-//!      |                                                     ^   BYE answered or given up
+//!     INVITE in                INVITE out
+//!         |                        |
+//!         v                        v
+//!       Early                   Dialing ---- canceled, and a 2xx crossed: ACK, BYE out --.
+//!         |  \__ refused, CANCEL      |  \__ refused, nothing --------> Ended             |
+//!         |       --------> Ended     |                                                  |
+//!         | answer: 200 out           | 2xx in: ACK out                                  |
+//!         v                           |     BYE in, transport gone                       |
+//!    Established <--------------------'    .----------------------> Ended                |
+//!      |      \___________________________/                           ^                  |
+//!      |       \__ bye, no ACK, session expired: BYE out --> Leaving -'<-----------------'
+//!      |                                                     ^    BYE answered or given up
 //!      | bye while an ACK is awaited                         |
 //!      '--> Departing -- ACK came, or 64*T1 without ---------'
 //! ```
 //!
-//! Offers within the call, the ACKs of 200s and the session refresh are in [`super::exchange`].
+//! What is before the answer is in [`super::answering`] and [`super::dialing`], offers of the peer and the
+//! ACKs of 200s in [`super::exchange`], those of ours and the session refresh in [`super::proposal`].
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::answering::Early;
+use super::dialing::Dialing;
 use super::dialog::Dialog;
-use super::exchange::{Exchange, Refreshing};
-use super::identity::{ALLOW, Identity, put_sdp, takes_updates, write_abilities};
-use super::info::Info;
-use super::refresh::{Agreed, Due, SessionTimer};
-use crate::ids::Rng;
-use crate::sip::event::{DialogId, EndCause, Event};
+use super::exchange::Exchange;
+use super::floor::Floor;
+use super::forks::Forks;
+use super::identity::{ALLOW, write_abilities};
+use super::proof::{Proof, Sent, Shown};
+use super::proposal::{Proposed, Waiting};
+use super::refer::Referral;
+use super::refresh::{Due, SessionTimer};
+use super::reliable::{Confirmed, Reliable};
+use crate::sip::event::{DialogId, EndCause, Event, RequestId};
 use crate::sip::hop::{ConnectionId, Hop};
-use crate::sip::message::{HeaderName, Method, Request, Response, Status};
-use crate::sip::transaction::{ClientEvent, TransactionId, TransactionLayer, earliest};
+use crate::sip::message::{HeaderName, Method, NameAddr, Request, Status};
+use crate::sip::transaction::{ClientEvent, TransactionId, earliest};
 
-/// Whose a transaction is: a call's, or of nobody below the switch.
-pub type Owner = Option<DialogId>;
-
-/// What a usage stands on: the transactions below, and who we are.
-#[derive(Debug)]
-pub struct Floor<'a> {
-    /// Takes every message.
-    pub layer: &'a mut TransactionLayer<Owner>,
-    /// Our address and abilities.
-    pub identity: &'a Identity,
-    /// For branches and random delays.
-    pub rng: &'a mut Rng,
-}
-
-/// The call part of a dialog that the peer opened.
+/// The call part of a dialog, whoever opened it.
 #[derive(Debug)]
 pub struct InviteUsage {
     pub(super) id: DialogId,
     pub(super) dialog: Dialog,
-    /// The user part of our Contact: the one that was called.
+    /// The user part of our Contact: the one that was called, or as who we call.
     pub(super) user: Option<Box<str>>,
     pub(super) peer_takes_updates: bool,
     pub(super) state: State,
     pub(super) exchange: Exchange,
-    pub(super) refreshing: Option<Refreshing>,
+    pub(super) proposed: Option<Proposed>,
+    pub(super) waiting: Option<Waiting>,
     pub(super) timer: SessionTimer,
     /// The body of our last offer or answer, for a refresh that changes nothing.
     pub(super) last_sdp: Bytes,
+    /// Our account at the peer, for a call of ours.
+    pub(super) proof: Option<Proof>,
+    /// Requests within the call that the peer may challenge.
+    pub(super) sent: Vec<Sent>,
+    /// What the ACK of the re-INVITE with this CSeq has to repeat.
+    pub(super) shown: Option<(u32, Shown)>,
+    /// What may still come of the INVITE of a call of ours.
+    pub(super) forks: Option<Forks>,
+    /// What the peer has asked us to do in its place.
+    pub(super) referral: Referral,
+    /// Provisional responses of ours that must arrive.
+    pub(super) reliable: Reliable,
+    /// Those of the peer to a re-INVITE of ours.
+    pub(super) confirmed: Confirmed,
     pub(super) events: VecDeque<Event>,
 }
 
 #[derive(Debug)]
 pub(super) enum State {
     Early(Early),
+    Dialing(Box<Dialing>),
     Established,
     Departing { reason: Option<Bytes> },
     Leaving { bye: TransactionId },
     Ended,
 }
 
-/// An INVITE without a final response.
-#[derive(Debug)]
-pub(super) struct Early {
-    invite: TransactionId,
-    request: Arc<Request>,
-    agreed: Option<Agreed>,
-    /// The last 180 or 183, and when to say it again (RFC 3261 §13.3.1.1).
-    ringing: Option<(Response, Instant)>,
-    /// The caller's Expires (RFC 3261 §13.3.1).
-    expires_at: Option<Instant>,
-}
-
 impl InviteUsage {
-    /// A call whose INVITE `request` came by the transaction `invite`.
-    #[must_use]
-    pub fn new(
-        now: Instant,
-        id: DialogId,
-        dialog: Dialog,
-        request: Arc<Request>,
-        invite: TransactionId,
-        agreed: Option<Agreed>,
-    ) -> Self {
-        let expires = request.headers.expires().ok().flatten();
+    /// A usage without session, timer or news.
+    pub(super) fn in_state(id: DialogId, dialog: Dialog, state: State) -> Self {
         Self {
             id,
             dialog,
-            user: request.uri.user().map(Into::into),
-            peer_takes_updates: takes_updates(&request),
+            user: None,
+            peer_takes_updates: false,
+            state,
             exchange: Exchange::Idle,
-            refreshing: None,
+            proposed: None,
+            waiting: None,
             timer: SessionTimer::off(),
             last_sdp: Bytes::new(),
+            proof: None,
+            sent: Vec::new(),
+            shown: None,
+            forks: None,
+            referral: Referral::default(),
+            reliable: Reliable::default(),
+            confirmed: Confirmed::default(),
             events: VecDeque::new(),
-            state: State::Early(Early {
-                invite,
-                request,
-                agreed,
-                ringing: None,
-                expires_at: expires.map(|seconds| now + Duration::from_secs(seconds.into())),
-            }),
         }
     }
 
-    /// Sends 180, or 183 when there is early media; nothing once the call is answered or over.
-    pub fn ring(&mut self, now: Instant, floor: &mut Floor<'_>, sdp: Option<Bytes>) {
-        let State::Early(early) = &self.state else {
-            return;
-        };
-        let status = if sdp.is_some() {
-            Status::SESSION_PROGRESS
-        } else {
-            Status::RINGING
-        };
-        let (invite, request) = (early.invite, Arc::clone(&early.request));
-        let mut response = self.dialog_response(floor, &request, status);
-        if let Some(sdp) = sdp {
-            self.last_sdp = sdp.clone();
-            put_sdp(&mut response.headers, &mut response.body, sdp);
-        }
-        floor.layer.respond(now, invite, &response);
-        if let State::Early(early) = &mut self.state {
-            early.ringing = Some((response, now + REMINDER));
-        }
-    }
-
-    /// Sends the 200; nothing once the call is answered or over.
-    pub fn answer(&mut self, now: Instant, floor: &mut Floor<'_>, sdp: Bytes) {
-        match std::mem::replace(&mut self.state, State::Established) {
-            State::Early(early) => {
-                self.accept(now, floor, early.invite, &early.request, early.agreed, sdp);
-            }
-            other => self.state = other,
-        }
-    }
-
-    /// Sends a final response other than 2xx, with headers of the caller's choice. A challenge leaves
-    /// no state: the INVITE is new again when it is resent.
-    pub fn refuse(
-        &mut self,
-        now: Instant,
-        floor: &mut Floor<'_>,
-        status: Status,
-        headers: Vec<(HeaderName, Bytes)>,
-    ) {
-        let State::Early(early) = &self.state else {
-            return;
-        };
-        let tag = self.dialog.local_tag();
-        let mut response = floor.identity.response(&early.request, status, tag);
-        for (name, value) in headers {
-            response.headers.push(name, value);
-        }
-        if matches!(
-            status,
-            Status::UNAUTHORIZED | Status::PROXY_AUTHENTICATION_REQUIRED
-        ) {
-            floor.layer.respond_without_state(early.invite, &response);
-        } else {
-            floor.layer.respond(now, early.invite, &response);
-        }
-        self.state = State::Ended;
-    }
-
-    /// Forgets an INVITE that was not answered yet, without a word.
-    pub fn ignore(&mut self, floor: &mut Floor<'_>) {
-        if let State::Early(early) = &self.state {
-            floor.layer.forget(early.invite);
-            self.state = State::Ended;
-        }
-    }
-
-    /// Ends the call: 480 before the answer, else BYE, which waits for the ACK of our 200
+    /// Ends the call: 480 or CANCEL before the answer, else BYE, which waits for the ACK of our 200
     /// (RFC 3261 §15). `reason` is the value of a Reason header (RFC 3326). Nothing is reported after it.
     pub fn bye(&mut self, now: Instant, floor: &mut Floor<'_>, reason: Option<Bytes>) {
         match &self.state {
@@ -195,6 +119,7 @@ impl InviteUsage {
                 let headers = headers.into_iter().collect();
                 self.refuse(now, floor, Status::TEMPORARILY_UNAVAILABLE, headers);
             }
+            State::Dialing(_) => self.cancel(now, floor, reason),
             State::Established if matches!(self.exchange, Exchange::AwaitingAck(_)) => {
                 self.state = State::Departing { reason };
             }
@@ -206,13 +131,29 @@ impl InviteUsage {
     /// The INVITE or re-INVITE of this transaction was canceled; nothing when it has its final response.
     pub fn handle_cancel(&mut self, now: Instant, floor: &mut Floor<'_>, invite: TransactionId) {
         match &self.state {
-            State::Early(early) if early.invite == invite => self.give_up(now, floor),
+            State::Early(early) if early.invite == invite => {
+                self.give_up(now, floor, Status::REQUEST_TERMINATED)
+            }
             _ => self.drop_asked(now, floor, Some(invite)),
         }
     }
 
     /// Takes a request of the peer within the dialog, whose server transaction is open.
     pub fn handle_request(
+        &mut self,
+        now: Instant,
+        floor: &mut Floor<'_>,
+        transaction: TransactionId,
+        request: &Arc<Request>,
+        hop: Hop,
+    ) {
+        let from = request.headers.from().ok();
+        self.enter_branch(from.as_ref().and_then(NameAddr::tag));
+        self.handle_ordered(now, floor, transaction, request, hop);
+        self.leave_branch();
+    }
+
+    fn handle_ordered(
         &mut self,
         now: Instant,
         floor: &mut Floor<'_>,
@@ -248,11 +189,20 @@ impl InviteUsage {
             (_, Method::Invite) => self.handle_reinvite(now, floor, transaction, request),
             (_, Method::Update) => self.handle_update(now, floor, transaction, request),
             (_, Method::Info) => self.handle_info(now, floor, transaction, request),
+            (_, Method::Prack) => self.handle_prack(now, floor, transaction, request),
+            (_, Method::Refer) => self.handle_refer(now, floor, transaction, request),
+            // A message is as good within a call as outside (RFC 3428 §8); who may send it and what becomes
+            // of it is decided in one place.
+            (_, Method::Message) => self.events.push_back(Event::Request {
+                request: RequestId(transaction),
+                message: Arc::clone(request),
+                hop,
+            }),
             (_, Method::Options) => {
                 let mut ok = floor
                     .identity
                     .response(request, Status::OK, self.dialog.local_tag());
-                write_abilities(&mut ok);
+                write_abilities(&mut ok.headers);
                 ok.headers.push(HeaderName::Accept, "application/sdp");
                 floor.layer.respond(now, transaction, &ok);
             }
@@ -271,10 +221,24 @@ impl InviteUsage {
         transaction: TransactionId,
         event: &ClientEvent,
     ) {
-        if let ClientEvent::Response(response) = event
-            && response.status.is_success()
-        {
-            self.acknowledge(floor, response);
+        if matches!(&self.state, State::Dialing(dialing) if dialing.is_of(transaction)) {
+            return self.handle_dialing_event(now, floor, event);
+        }
+        if let Some(forks) = self.forks.as_mut().filter(|forks| forks.is_of(transaction)) {
+            return forks.handle_event(now, floor, event);
+        }
+        let Some(transaction) = self.handle_challenge(now, floor, transaction, event) else {
+            return;
+        };
+        if self.referral.is_of(transaction) {
+            return self.handle_notify_event(now, floor, event);
+        }
+        if let ClientEvent::Response(response) = event {
+            if response.status.is_success() {
+                self.acknowledge(floor, response);
+            } else if let (_, Some(rack)) = self.confirmed.take(response) {
+                self.confirm(now, floor, &rack);
+            }
         }
         match &self.state {
             State::Leaving { bye } if *bye == transaction => {
@@ -284,24 +248,23 @@ impl InviteUsage {
                     self.state = State::Ended;
                 }
             }
-            State::Established => self.handle_refresh_event(now, floor, transaction, event),
+            State::Established => self.handle_proposal_event(now, floor, transaction, event),
             _ => {}
         }
     }
 
     /// Lets due timers fire.
     pub fn handle_timeout(&mut self, now: Instant, floor: &mut Floor<'_>) {
-        if let State::Early(early) = &mut self.state {
-            if early.expires_at.is_some_and(|at| at <= now) {
-                return self.give_up(now, floor);
-            }
-            if let Some((response, remind_at)) = &mut early.ringing
-                && *remind_at <= now
-            {
-                *remind_at = now + REMINDER;
-                floor.layer.respond(now, early.invite, response);
-            }
-            return;
+        self.handle_refer_timeout(now, floor);
+        match &self.state {
+            State::Early(_) => return self.handle_early_timeout(now, floor),
+            State::Dialing(_) => return self.handle_dialing_timeout(now, floor),
+            _ => {}
+        }
+        if let Some(forks) = &mut self.forks
+            && forks.handle_timeout(now, floor)
+        {
+            self.forks = None;
         }
         self.handle_ack_timeout(now, floor);
         if !matches!(self.state, State::Established) {
@@ -312,11 +275,20 @@ impl InviteUsage {
             Some(Due::Refresh) => self.refresh(now, floor),
             None => {}
         }
+        self.handle_proposal_timeout(now, floor);
+    }
+
+    /// A response of the peer came by this connection: later requests do as well.
+    pub fn handle_connection(&mut self, hop: Hop) {
+        self.dialog.handle_connection(hop);
     }
 
     /// The connection is gone: the next request of ours has to open one.
     pub fn handle_connection_lost(&mut self, connection: ConnectionId) {
         self.dialog.handle_connection_lost(connection);
+        if let State::Dialing(dialing) = &mut self.state {
+            dialing.handle_connection_lost(connection);
+        }
     }
 
     /// Takes news.
@@ -328,20 +300,47 @@ impl InviteUsage {
     /// When a timer is due next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match &self.state {
-            State::Early(early) => {
-                earliest(early.expires_at, early.ringing.as_ref().map(|(_, at)| *at))
+        let own = match &self.state {
+            State::Early(early) => earliest(early.poll_timeout(), self.reliable.poll_timeout()),
+            State::Dialing(dialing) => dialing.poll_timeout(),
+            State::Established => {
+                let exchange = earliest(self.exchange.poll_timeout(), self.poll_proposal());
+                earliest(exchange, self.timer.poll_timeout())
             }
-            State::Established => earliest(self.exchange.poll_timeout(), self.timer.poll_timeout()),
             State::Departing { .. } => self.exchange.poll_timeout(),
             State::Leaving { .. } | State::Ended => None,
-        }
+        };
+        let forks = self.forks.as_ref().map(Forks::poll_timeout);
+        earliest(earliest(own, forks), self.referral.poll_timeout())
     }
 
     /// Claims that nothing more will come of it.
     #[must_use]
     pub const fn is_ended(&self) -> bool {
-        matches!(self.state, State::Ended)
+        matches!(self.state, State::Ended) && self.referral.is_over()
+    }
+
+    /// Claims that there is a call, answered or not, that nobody has ended.
+    #[must_use]
+    pub const fn is_living(&self) -> bool {
+        matches!(
+            self.state,
+            State::Early(_) | State::Dialing(_) | State::Established
+        )
+    }
+
+    /// Claims that a request with this Call-ID and tag of the peer belongs here.
+    #[must_use]
+    pub fn is_of(&self, call_id: &[u8], remote_tag: Option<&str>) -> bool {
+        match &self.state {
+            State::Dialing(dialing) => dialing.is_of_dialog(call_id, remote_tag),
+            _ => self.dialog.is_of(call_id, remote_tag),
+        }
+    }
+
+    /// What may still come of the INVITE of a call of ours that is over.
+    pub fn take_forks(&mut self) -> Option<Forks> {
+        self.forks.take()
     }
 
     /// The peer relation.
@@ -358,64 +357,18 @@ impl InviteUsage {
         request: &Request,
     ) {
         self.reply(now, floor, transaction, request, Status::OK);
-        match self.state {
-            State::Early(_) => self.give_up(now, floor),
+        let reason = request.headers.get(&HeaderName::Reason).cloned();
+        match &mut self.state {
+            State::Early(_) => self.give_up(now, floor, Status::REQUEST_TERMINATED),
+            State::Dialing(dialing) => dialing.handle_bye(reason),
             State::Established => {
                 self.drop_asked(now, floor, None);
-                let reason = request.headers.get(&HeaderName::Reason).cloned();
                 self.end(EndCause::Bye { reason });
             }
             State::Departing { .. } => self.state = State::Ended,
             // Our own BYE crossed it and still waits for its answer.
             State::Leaving { .. } | State::Ended => {}
         }
-    }
-
-    fn handle_info(
-        &mut self,
-        now: Instant,
-        floor: &mut Floor<'_>,
-        transaction: TransactionId,
-        request: &Request,
-    ) {
-        let is_spoken = match request.headers.content_type() {
-            Ok(Some(kind)) => Info::is_spoken(&kind.main, &kind.sub),
-            Ok(None) | Err(_) => false,
-        };
-        let status = if request.body.is_empty() {
-            Status::OK
-        } else if !is_spoken {
-            Status::UNSUPPORTED_MEDIA_TYPE
-        } else {
-            match Info::parse(&request.body) {
-                None => Status::BAD_REQUEST,
-                Some(Info::OtherSignal) => Status::OK,
-                Some(Info::Digit { digit, duration }) => {
-                    self.events.push_back(Event::Digit {
-                        dialog: self.id,
-                        digit,
-                        duration,
-                    });
-                    Status::OK
-                }
-            }
-        };
-        let mut response = floor
-            .identity
-            .response(request, status, self.dialog.local_tag());
-        if status == Status::UNSUPPORTED_MEDIA_TYPE {
-            response.headers.push(
-                HeaderName::Accept,
-                "application/dtmf-relay, application/dtmf",
-            );
-        }
-        floor.layer.respond(now, transaction, &response);
-    }
-
-    /// 487 to an INVITE that its caller does not want any more.
-    fn give_up(&mut self, now: Instant, floor: &mut Floor<'_>) {
-        self.refuse(now, floor, Status::REQUEST_TERMINATED, Vec::new());
-        self.events.push_back(Event::Canceled { dialog: self.id });
     }
 
     pub(super) fn end(&mut self, cause: EndCause) {
@@ -441,21 +394,21 @@ impl InviteUsage {
         self.state = State::Leaving { bye };
     }
 
-    /// Sends a request of ours as a transaction of this usage.
+    /// Sends a request of ours as a transaction of this usage; a challenge to it is answered by itself, and
+    /// the transaction keeps its name.
     pub(super) fn send(
-        &self,
+        &mut self,
         now: Instant,
         floor: &mut Floor<'_>,
-        mut request: Request,
+        request: Request,
     ) -> TransactionId {
-        floor
-            .identity
-            .sign(&mut request.headers, HeaderName::UserAgent);
         let hop = self.dialog.next_hop();
-        let sent_by = floor.identity.advertised(hop);
-        floor
-            .layer
-            .request(now, hop, sent_by, request, floor.rng, Some(self.id))
+        if self.proof.is_none() {
+            return floor.request(now, hop, request, Some(self.id));
+        }
+        let transaction = floor.request(now, hop, request.clone(), Some(self.id));
+        self.sent.push(Sent::new(transaction, hop, request));
+        transaction
     }
 
     /// A response without more than it needs.
@@ -475,30 +428,4 @@ impl InviteUsage {
         }
         floor.layer.respond(now, transaction, &response);
     }
-
-    /// A response that makes or refreshes the dialog (RFC 3261 §12.1.1, §13.3.1).
-    pub(super) fn dialog_response(
-        &self,
-        floor: &Floor<'_>,
-        request: &Request,
-        status: Status,
-    ) -> Response {
-        let mut response = floor
-            .identity
-            .response(request, status, self.dialog.local_tag());
-        for route in request.headers.get_all(&HeaderName::RecordRoute) {
-            response
-                .headers
-                .push(HeaderName::RecordRoute, route.clone());
-        }
-        let contact = floor
-            .identity
-            .contact(self.dialog.hop(), self.user.as_deref());
-        response.headers.push(HeaderName::Contact, contact);
-        write_abilities(&mut response);
-        response
-    }
 }
-
-/// How often a caller that rings is told so again, lest a proxy gives up (RFC 3261 §13.3.1.1).
-const REMINDER: Duration = Duration::from_secs(60);

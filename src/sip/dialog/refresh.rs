@@ -60,6 +60,18 @@ pub(super) enum Due {
 }
 
 impl SessionPolicy {
+    /// Writes our wish into an INVITE that makes a call (RFC 4028 §7.1); who refreshes is left open. `min` is
+    /// what a peer has asked for by 422.
+    pub fn propose(&self, headers: &mut Headers, min: Option<Duration>) {
+        let interval = self.interval.max(min.unwrap_or_default());
+        if !interval.is_zero() {
+            headers.push(HeaderName::SessionExpires, interval.as_secs().to_string());
+        }
+        if let Some(min) = min {
+            headers.push(HeaderName::MinSe, min.as_secs().to_string());
+        }
+    }
+
     /// Agrees as the answerer (RFC 4028 §9, table 2); `None` is a session without a timer.
     /// A peer that leaves the choice lets `part` stand.
     ///
@@ -140,6 +152,15 @@ impl SessionTimer {
         }
     }
 
+    /// A session for which we have asked for `interval`; the 2xx says whether there will be a timer.
+    #[must_use]
+    pub(super) const fn asking(interval: Duration) -> Self {
+        Self {
+            interval,
+            ..Self::off()
+        }
+    }
+
     /// Begins anew with what our 2xx said.
     pub(super) fn start(&mut self, now: Instant, agreed: Option<Agreed>) {
         match agreed {
@@ -152,9 +173,12 @@ impl SessionTimer {
         }
     }
 
-    /// Begins anew with what the peer's 2xx to our refresh said; a peer that says nothing has no timer,
-    /// and we go on alone (RFC 4028 §7.2).
+    /// Begins anew with what the peer's 2xx to our INVITE or refresh said; a peer that says nothing has no
+    /// timer, and we go on alone when we want one (RFC 4028 §7.2).
     pub(super) fn handle_refreshed(&mut self, now: Instant, asked: Option<SessionExpires>) {
+        if asked.is_none() && self.interval.is_zero() {
+            return;
+        }
         if let Some(agreed) = asked {
             self.interval = seconds(agreed.seconds).max(SHORTEST);
             self.part = match agreed.refresher {
@@ -178,12 +202,17 @@ impl SessionTimer {
         self.refresh_at = Some(at);
     }
 
-    /// Writes our wish into a refresh request (RFC 4028 §7.4).
+    /// Writes our wish into a request within the call, with the refresher as it is (RFC 4028 §7.4); nothing
+    /// when there is no timer.
     pub(super) fn write(&self, headers: &mut Headers) {
-        headers.push(
-            HeaderName::SessionExpires,
-            value(self.interval, Refresher::Uac),
-        );
+        if self.interval.is_zero() {
+            return;
+        }
+        let refresher = match self.part {
+            Part::Ours => Refresher::Uac,
+            Part::Peers => Refresher::Uas,
+        };
+        headers.push(HeaderName::SessionExpires, value(self.interval, refresher));
         if let Some(min) = self.min_se {
             headers.push(HeaderName::MinSe, min.as_secs().to_string());
         }

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use tracing::debug;
 
 use super::refusal::{Refusal, check_extensions, check_outside_dialog};
-use super::{Endpoint, Slot};
+use super::{Endpoint, TAG_LENGTH};
 use crate::sip::dialog::{Dialog, InviteUsage, Part};
 use crate::sip::event::{DialogId, Event, RequestId};
 use crate::sip::hop::{Hop, response_hop, stamp};
@@ -109,7 +109,7 @@ impl Endpoint {
             return Err(Refusal::Overloaded);
         }
         if request.method == Method::Invite {
-            return self.invite(now, key, incoming);
+            return self.admit_invite(now, key, incoming);
         }
         let message = Arc::clone(request);
         let back = response_hop(incoming.hop, &incoming.via);
@@ -122,7 +122,12 @@ impl Endpoint {
         Ok(())
     }
 
-    fn invite(&mut self, now: Instant, key: ServerKey, incoming: &Incoming) -> Result<(), Refusal> {
+    fn admit_invite(
+        &mut self,
+        now: Instant,
+        key: ServerKey,
+        incoming: &Incoming,
+    ) -> Result<(), Refusal> {
         let Incoming {
             request, via, hop, ..
         } = incoming;
@@ -146,21 +151,13 @@ impl Endpoint {
         let back = response_hop(*hop, via);
         let invite = self.layer.open(now, key, &request, back, Some(id));
         let usage = InviteUsage::new(now, id, dialog, Arc::clone(&request), invite, agreed);
-        self.tags.insert(tag.into(), id);
-        self.slots.insert(
-            id,
-            Slot {
-                usage,
-                connection: None,
-            },
-        );
         debug!(dialog = id.0, hop = %hop.remote, "invited");
         self.events.push_back(Event::Invited {
             dialog: id,
             request,
             hop: *hop,
         });
-        self.settle(id);
+        self.insert(now, id, &tag, usage);
         Ok(())
     }
 
@@ -188,8 +185,8 @@ impl Endpoint {
         let id = *self.tags.get(local_tag)?;
         let call_id = request.headers.call_id().ok()?;
         let from = request.headers.from().ok()?;
-        let dialog = self.slots.get(&id)?.usage.dialog();
-        dialog.is_of(call_id, from.tag()).then_some(id)
+        let usage = &self.slots.get(&id)?.usage;
+        usage.is_of(call_id, from.tag()).then_some(id)
     }
 
     /// Answers once and keeps nothing: the request is refused anew when it is resent (RFC 3261 §8.2.7).
@@ -259,6 +256,3 @@ fn asking_for_port(hop: Hop) -> Via {
     via.params.set("rport", None);
     via
 }
-
-/// Five bits each: more than anyone can try within a call.
-const TAG_LENGTH: usize = 16;

@@ -22,6 +22,9 @@ pub(super) enum Refusal {
     /// Request-URI of a scheme we do not speak: 416.
     #[error("unsupported uri scheme")]
     UnsupportedScheme,
+    /// A method that is served within calls only, though it could stand outside: 403.
+    #[error("forbidden outside a call")]
+    Forbidden,
     /// It came before by another way: 482.
     #[error("merged request")]
     Merged,
@@ -50,6 +53,7 @@ impl Refusal {
             Self::MethodNotAllowed => Status::METHOD_NOT_ALLOWED,
             Self::NotImplemented => Status::NOT_IMPLEMENTED,
             Self::UnsupportedScheme => Status::UNSUPPORTED_URI_SCHEME,
+            Self::Forbidden => Status::FORBIDDEN,
             Self::Merged => Status::LOOP_DETECTED,
             Self::BadExtension(_) => Status::BAD_EXTENSION,
             Self::Content(error) => error.status(),
@@ -75,6 +79,7 @@ impl Refusal {
             Self::Unreadable(_)
             | Self::Malformed(_)
             | Self::UnsupportedScheme
+            | Self::Forbidden
             | Self::Merged
             | Self::NoDialog => {}
         }
@@ -97,10 +102,15 @@ impl Refusal {
 /// have to pass it on (RFC 4475 §3.3.11).
 pub(super) fn check_outside_dialog(request: &Request, is_merged: bool) -> Result<(), Refusal> {
     match &request.method {
-        Method::Invite | Method::Options | Method::Register => {}
-        Method::Ack | Method::Cancel | Method::Bye | Method::Info | Method::Update => {
-            return Err(Refusal::NoDialog);
-        }
+        Method::Invite | Method::Options | Method::Register | Method::Message => {}
+        Method::Ack
+        | Method::Cancel
+        | Method::Bye
+        | Method::Info
+        | Method::Update
+        | Method::Prack => return Err(Refusal::NoDialog),
+        // To call somebody because a stranger says so is nothing that is asked for here.
+        Method::Refer => return Err(Refusal::Forbidden),
         Method::Other(_) => return Err(Refusal::NotImplemented),
         _ => return Err(Refusal::MethodNotAllowed),
     }
@@ -113,6 +123,7 @@ pub(super) fn check_outside_dialog(request: &Request, is_merged: bool) -> Result
     check_extensions(request)?;
     if request.method == Method::Invite {
         sdp(request)?;
+        request.headers.replaces()?;
     }
     Ok(())
 }
@@ -134,7 +145,8 @@ pub(super) fn check_extensions(request: &Request) -> Result<(), Refusal> {
 
 fn is_understood(extension: &str, method: &Method) -> bool {
     let is_path = *method == Method::Register && extension.eq_ignore_ascii_case("path");
-    is_path || extension.eq_ignore_ascii_case(SUPPORTED)
+    let mut supported = SUPPORTED.split(", ");
+    is_path || supported.any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// Seconds: a flood is over, or a proxy has found another way.

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::ids::Rng;
-use crate::sip::message::{HeaderName, Message, Request, Response, Status};
+use crate::sip::message::{HeaderName, Message, NameAddr, Request, Response, Status, Uri};
 use crate::sip::{
-    ConnectionId, DialogId, Endpoint, EndpointConfig, Event, Hop, RequestId, Transport,
+    ConnectionId, DialogId, Endpoint, EndpointConfig, Event, Hop, Invite, RequestId, Transport,
 };
 
 pub(in crate::sip) const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\n";
@@ -217,6 +217,22 @@ impl Bench {
         }
     }
 
+    /// A call of ours that has just left.
+    pub(in crate::sip) fn dial(&mut self, order: Invite) -> (DialogId, Request) {
+        let mut dialog = None;
+        self.act(|endpoint, now| dialog = endpoint.invite(now, order));
+        (dialog.expect("there is room"), self.request())
+    }
+
+    /// A call of ours that is up, with nothing left to read.
+    pub(in crate::sip) fn outgoing(&mut self, order: Invite) -> (DialogId, Request) {
+        let (dialog, invite) = self.dial(order);
+        self.hear(&branch(&invite, 200, "bob", ANSWER));
+        assert_eq!(self.words(), ["ACK"]);
+        assert!(matches!(self.events().as_slice(), [Event::Accepted { .. }]));
+        (dialog, invite)
+    }
+
     /// A call that is up, acknowledged, with nothing left to read.
     pub(in crate::sip) fn call(&mut self, caller: &mut Caller) -> DialogId {
         self.hear(&caller.invite(OFFER));
@@ -347,6 +363,34 @@ impl Caller {
         let _ = write!(text, "Content-Length: {}\r\n\r\n{body}", body.len());
         text
     }
+}
+
+/// A call of ours to the peer at `hop`, without account.
+pub(in crate::sip) fn order(hop: Hop) -> Invite {
+    let address = |text: &str| NameAddr::parse(text.as_bytes()).expect("an address of the test");
+    Invite {
+        hop,
+        uri: Uri::parse(b"sip:bob@10.0.0.9:5070").expect("a URI of the test"),
+        from: address("\"Menu\" <sip:menu@10.0.0.1>"),
+        to: address("<sip:bob@10.0.0.9>"),
+        contact_user: Some("menu".into()),
+        routes: Vec::new(),
+        headers: Vec::new(),
+        sdp: OFFER.into(),
+        account: None,
+        patience: Duration::from_secs(5),
+    }
+}
+
+/// A response of the peer with this To tag to an INVITE of ours.
+pub(in crate::sip) fn branch(invite: &Request, status: u16, tag: &str, body: &str) -> String {
+    let mut invite = invite.clone();
+    if let Some(to) = invite.headers.get(&HeaderName::To) {
+        let to = format!("{};tag={tag}", String::from_utf8_lossy(to));
+        invite.headers.set(HeaderName::To, to);
+    }
+    let headers = format!("Contact: <sip:{tag}@10.0.0.9:5070>");
+    reply(&invite, status, &headers, body)
 }
 
 /// A response of the peer to a request of ours.

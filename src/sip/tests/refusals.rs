@@ -36,9 +36,9 @@ fn text_of(response: &Response, name: &HeaderName) -> String {
 
 #[test]
 fn a_required_extension_is_named_in_420() {
-    let response = refused(&with("Require: timer, 100rel, foo\r\n"));
+    let response = refused(&with("Require: timer, 100rel, foo, replaces, bar\r\n"));
     assert_eq!(response.status, Status::BAD_EXTENSION);
-    assert_eq!(text_of(&response, &HeaderName::Unsupported), "100rel, foo");
+    assert_eq!(text_of(&response, &HeaderName::Unsupported), "foo, bar");
 }
 
 #[test]
@@ -74,15 +74,19 @@ fn an_unknown_scheme_gets_416_and_a_tel_uri_is_a_call() {
 #[test]
 fn methods_are_refused_by_whether_they_are_known() {
     for (method, status) in [
-        ("MESSAGE", Status::METHOD_NOT_ALLOWED),
         ("SUBSCRIBE", Status::METHOD_NOT_ALLOWED),
+        ("PUBLISH", Status::METHOD_NOT_ALLOWED),
+        ("NOTIFY", Status::METHOD_NOT_ALLOWED),
         ("FOO", Status::NOT_IMPLEMENTED),
         ("BYE", Status::CALL_DOES_NOT_EXIST),
         ("INFO", Status::CALL_DOES_NOT_EXIST),
+        ("PRACK", Status::CALL_DOES_NOT_EXIST),
+        ("REFER", Status::FORBIDDEN),
     ] {
         let response = refused(&Caller::new("a").next(method, "", ""));
         assert_eq!(response.status, status, "{method}");
-        let is_about_methods = status != Status::CALL_DOES_NOT_EXIST;
+        let is_about_methods =
+            matches!(status, Status::METHOD_NOT_ALLOWED | Status::NOT_IMPLEMENTED);
         assert_eq!(response.headers.has(&HeaderName::Allow), is_about_methods);
     }
 }
@@ -166,7 +170,7 @@ fn calls_beyond_the_limit_get_503_with_retry_after_and_running_ones_are_served()
 }
 
 #[test]
-fn options_and_register_are_the_owners_to_answer() {
+fn options_register_and_message_are_the_owners_to_answer() {
     let mut bench = Bench::new();
     let options = Caller::new("a").next("OPTIONS", "", "");
     bench.hear(&options);
@@ -187,4 +191,12 @@ fn options_and_register_are_the_owners_to_answer() {
     let request = bench.asked();
     bench.act(|endpoint, _| endpoint.ignore_request(request));
     assert!(bench.sent().is_empty());
+
+    let headers = "Content-Type: text/plain;charset=utf-8\r\n";
+    bench.hear(&Caller::new("d").next("MESSAGE", headers, "hällo"));
+    let events = bench.events();
+    let [Event::Request { message, .. }] = events.as_slice() else {
+        panic!("no message: {events:?}");
+    };
+    assert_eq!(message.body, "hällo".as_bytes());
 }

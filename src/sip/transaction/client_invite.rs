@@ -6,8 +6,8 @@
 //!                v          .---.
 //!             Calling ------'   '---> Calling
 //!                |  \__ Timer B, transport gone ___________.
-//!       1xx      |                                         |
-//!                v        2xx                              v
+//!       1xx      |      64*T1 after a CANCEL               |
+//!                v     / 2xx                               v
 //!           Proceeding ---------> Accepted -- Timer M --> Terminated
 //!                |                   '-> each 2xx goes     ^
 //!                | 300-699: ACK out      to the user       |
@@ -26,7 +26,7 @@ use bytes::Bytes;
 
 use super::ClientEvent;
 use super::timers::{PATIENCE, Resend, TIMER_D, earliest};
-use crate::sip::message::{CSeq, HeaderName, Method, Request, Response};
+use crate::sip::message::{CSeq, HeaderName, Headers, Method, Request, Response};
 
 /// One INVITE of ours until its end is known.
 #[derive(Debug)]
@@ -44,8 +44,12 @@ enum State {
         invite: Bytes,
         resend: Resend,
         timer_b: Instant,
+        is_abandoned: bool,
     },
-    Proceeding,
+    Proceeding {
+        /// Once it is canceled or nobody waits for it (RFC 3261 §9.1).
+        give_up_at: Option<Instant>,
+    },
     Accepted {
         timer_m: Instant,
     },
@@ -69,6 +73,7 @@ impl ClientInvite {
                 invite,
                 resend: Resend::over(is_reliable, now, PATIENCE),
                 timer_b: now + PATIENCE,
+                is_abandoned: false,
             },
             events: VecDeque::new(),
         }
@@ -78,17 +83,22 @@ impl ClientInvite {
     pub(super) fn handle_response(&mut self, now: Instant, response: Arc<Response>) {
         let status = response.status;
         match &self.state {
-            State::Calling { .. } | State::Proceeding if status.is_provisional() => {
-                self.state = State::Proceeding;
+            State::Calling { is_abandoned, .. } if status.is_provisional() => {
+                self.state = State::Proceeding {
+                    give_up_at: is_abandoned.then_some(now + PATIENCE),
+                };
                 self.events.push_back(ClientEvent::Response(response));
             }
-            State::Calling { .. } | State::Proceeding if status.is_success() => {
+            State::Proceeding { .. } if status.is_provisional() => {
+                self.events.push_back(ClientEvent::Response(response));
+            }
+            State::Calling { .. } | State::Proceeding { .. } if status.is_success() => {
                 self.state = State::Accepted {
                     timer_m: now + PATIENCE,
                 };
                 self.events.push_back(ClientEvent::Response(response));
             }
-            State::Calling { .. } | State::Proceeding => {
+            State::Calling { .. } | State::Proceeding { .. } => {
                 let ack = ack_to_refusal(&self.request, &response).to_bytes();
                 self.transmit = Some(ack.clone());
                 let linger = if self.is_reliable {
@@ -112,6 +122,37 @@ impl ClientInvite {
         }
     }
 
+    /// The CANCEL of this INVITE, which goes the same way with the same branch (RFC 3261 §9.1); `None`
+    /// before the first provisional response and after the final one. Without a final response the INVITE is
+    /// over 64·T1 later.
+    #[must_use]
+    pub(super) fn cancel(&mut self, now: Instant) -> Option<Request> {
+        if !matches!(self.state, State::Proceeding { .. }) {
+            return None;
+        }
+        self.abandon(now);
+        let headers = &self.request.headers;
+        Some(hop_by_hop(&self.request, Method::Cancel, headers))
+    }
+
+    /// Nobody waits for an answer any more: says nothing until the peer does, and does not wait for ever.
+    pub(super) fn abandon(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Calling {
+                resend,
+                is_abandoned,
+                ..
+            } => {
+                *resend = Resend::never();
+                *is_abandoned = true;
+            }
+            State::Proceeding { give_up_at } => {
+                give_up_at.get_or_insert(now + PATIENCE);
+            }
+            State::Accepted { .. } | State::Completed { .. } | State::Terminated => {}
+        }
+    }
+
     /// Lets due timers fire.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         match &mut self.state {
@@ -128,7 +169,10 @@ impl ClientInvite {
             {
                 self.state = State::Terminated;
             }
-            State::Proceeding
+            State::Proceeding {
+                give_up_at: Some(at),
+            } if *at <= now => self.end(ClientEvent::TimedOut),
+            State::Proceeding { .. }
             | State::Accepted { .. }
             | State::Completed { .. }
             | State::Terminated => {}
@@ -138,7 +182,9 @@ impl ClientInvite {
     /// The transport could not carry the request (RFC 3261 §17.1.4).
     pub(super) fn handle_transport_error(&mut self) {
         match self.state {
-            State::Calling { .. } | State::Proceeding => self.end(ClientEvent::TransportFailed),
+            State::Calling { .. } | State::Proceeding { .. } => {
+                self.end(ClientEvent::TransportFailed)
+            }
             State::Accepted { .. } | State::Completed { .. } | State::Terminated => {
                 self.state = State::Terminated;
             }
@@ -167,7 +213,8 @@ impl ClientInvite {
             State::Accepted { timer_m: until } | State::Completed { timer_d: until, .. } => {
                 Some(*until)
             }
-            State::Proceeding | State::Terminated => None,
+            State::Proceeding { give_up_at } => *give_up_at,
+            State::Terminated => None,
         }
     }
 
@@ -183,31 +230,34 @@ impl ClientInvite {
     }
 }
 
-/// The ACK to a 300-699: same branch, same hop, To of the response (RFC 3261 §17.1.1.3).
+/// The ACK to a 300-699, with the To of the response (RFC 3261 §17.1.1.3).
 fn ack_to_refusal(invite: &Request, response: &Response) -> Request {
-    let mut ack = Request::new(Method::Ack, invite.uri.clone());
-    if let Some(via) = invite.headers.get(&HeaderName::Via) {
-        ack.headers.push(HeaderName::Via, via.clone());
-    }
+    hop_by_hop(invite, Method::Ack, &response.headers)
+}
+
+/// A request that belongs to the transaction of `invite`: same target, branch, routes and CSeq number.
+fn hop_by_hop(invite: &Request, method: Method, to: &Headers) -> Request {
+    let mut request = Request::new(method.clone(), invite.uri.clone());
     for (source, name) in [
+        (&invite.headers, HeaderName::Via),
         (&invite.headers, HeaderName::MaxForwards),
         (&invite.headers, HeaderName::From),
-        (&response.headers, HeaderName::To),
+        (to, HeaderName::To),
         (&invite.headers, HeaderName::CallId),
     ] {
         if let Some(value) = source.get(&name) {
-            ack.headers.push(name, value.clone());
+            request.headers.push(name, value.clone());
         }
     }
     if let Ok(cseq) = invite.headers.cseq() {
         let cseq = CSeq {
             number: cseq.number,
-            method: Method::Ack,
+            method,
         };
-        ack.headers.push(HeaderName::CSeq, cseq.to_string());
+        request.headers.push(HeaderName::CSeq, cseq.to_string());
     }
     for route in invite.headers.get_all(&HeaderName::Route) {
-        ack.headers.push(HeaderName::Route, route.clone());
+        request.headers.push(HeaderName::Route, route.clone());
     }
-    ack
+    request
 }

@@ -246,6 +246,59 @@ impl<O: Copy> TransactionLayer<O> {
         id
     }
 
+    /// Sends the CANCEL of an INVITE of ours, with a Reason (RFC 3326) when there is one.
+    ///
+    /// Nothing before its first provisional response (RFC 3261 §9.1) and after its final one. An INVITE that
+    /// has no final response 64·T1 later has timed out.
+    pub fn cancel(&mut self, now: Instant, invite: TransactionId, reason: Option<Bytes>) {
+        let Some(slot) = self.slots.get_mut(&invite) else {
+            return;
+        };
+        let (Machine::ClientInvite(client), SlotKey::Client((branch, _))) =
+            (&mut slot.machine, &slot.key)
+        else {
+            return;
+        };
+        let key: ClientKey = (branch.clone(), Method::Cancel);
+        if self.clients.contains_key(&key) {
+            return;
+        }
+        let Some(mut cancel) = client.cancel(now) else {
+            return;
+        };
+        if let Some(reason) = reason {
+            cancel.headers.push(HeaderName::Reason, reason);
+        }
+        let (hop, owner) = (slot.hop, slot.owner);
+        self.settle(now, invite, false);
+        let is_reliable = hop.transport.is_reliable();
+        let machine = Machine::ClientRequest(ClientRequest::new(now, &cancel, is_reliable));
+        let id = self.issue();
+        self.clients.insert(key.clone(), id);
+        let key = SlotKey::Client(key);
+        self.insert(
+            now,
+            id,
+            Slot {
+                machine,
+                hop,
+                owner,
+                key,
+            },
+        );
+    }
+
+    /// Nobody waits for the answer to an INVITE of ours any more: it is not sent again and does not live for
+    /// ever. An answer may still come.
+    pub fn abandon(&mut self, now: Instant, invite: TransactionId) {
+        if let Some(slot) = self.slots.get_mut(&invite)
+            && let Machine::ClientInvite(client) = &mut slot.machine
+        {
+            client.abandon(now);
+        }
+        self.settle(now, invite, false);
+    }
+
     /// Sends a message that no transaction repeats: the ACK to a 2xx, or an answer given without state.
     pub fn send(&mut self, hop: Hop, bytes: Bytes) {
         self.transmits.push_back(Transmit { hop, bytes });
