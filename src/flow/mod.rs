@@ -25,6 +25,7 @@ mod condition;
 mod cursor;
 mod end;
 mod event;
+mod external;
 mod insert;
 pub(crate) mod json;
 mod outward;
@@ -49,6 +50,7 @@ pub use condition::{
 };
 pub use end::{FetchError, FlowEnd, FlowFailure, Limit, Limits, OnComplete};
 pub use event::{FlowEvent, FlowOutcome, Recording};
+pub use external::{Carrier, CarrierError, SoundFormat};
 pub use json::SyntaxError;
 pub use outward::{
     AiSummary, AiTalk, Anonymous, Assistance, CallFlow, Dial, Direction, Email, ExternalMedia,

@@ -178,9 +178,9 @@ pub enum CallFlow {
 pub struct ExternalMedia {
     /// Host and port of the other side.
     pub external_host: String,
-    /// `rtp`, `audiosocket` or `none`.
+    /// `rtp`, `audiosocket` or `none`; empty where the transport tells it.
     pub encapsulation: String,
-    /// `udp`, `tcp` or `websocket`.
+    /// `udp`, `tcp` or `websocket`; empty where the encapsulation tells it.
     pub transport: String,
     /// `client` or `server`.
     pub connection_type: String,

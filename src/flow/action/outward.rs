@@ -203,9 +203,9 @@ pub struct CallStart {
 pub struct ExternalMediaStart {
     /// Host and port of the other side.
     pub external_host: Template,
-    /// `rtp` when empty.
+    /// When empty, as the transport has it; `rtp` without one.
     pub encapsulation: Template,
-    /// `udp` when empty.
+    /// When empty, as the encapsulation has it.
     pub transport: Template,
     /// `client` when empty.
     pub connection_type: Template,

@@ -89,14 +89,14 @@ fn a_nil_next_id_or_completion_flow_is_none() {
 #[test]
 fn all_errors_of_a_file_are_told_with_path_line_and_column() {
     let errors = errors_of(
-        "{\n \"actions\": [\n  {\"type\": \"dance\"},\n  {\"type\": \"connect\"},\n  \
+        "{\n \"actions\": [\n  {\"type\": \"dance\"},\n  {\"type\": \"case_create\"},\n  \
          {\"type\": \"sleep\", \"option\": {\"duration\": [1]}},\n  {\"id\": 7}, 8\n ]\n}",
     );
     assert_eq!(
         errors,
         [
             "actions[0].type: there is no action \"dance\" (line 3, column 12)",
-            "actions[1].type: \"connect\" is not supported by this version (line 4, column 12)",
+            "actions[1].type: \"case_create\" is not supported by this version (line 4, column 12)",
             "actions[2].option.duration: expected a whole number of milliseconds, found an array \
              (line 5, column 44)",
             "actions[3]: the field \"type\" is missing (line 6, column 3)",
@@ -165,7 +165,7 @@ fn every_action_of_voipbin_is_known_here_or_named_as_not_supported() {
             }
         }
     }
-    assert_eq!((known, later), (38, 9));
+    assert_eq!((known, later), (46, 1));
 }
 
 #[test]

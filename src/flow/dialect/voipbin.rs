@@ -315,14 +315,4 @@ fn read_kind(
 }
 
 /// Actions that are known, and that nothing carries out on a live call in this version.
-const NOT_LIVE: [&str; 9] = [
-    "agent_call",
-    "call",
-    "case_create",
-    "confbridge_join",
-    "conference_join",
-    "connect",
-    "external_media_start",
-    "external_media_stop",
-    "queue_join",
-];
+const NOT_LIVE: [&str; 1] = ["case_create"];

@@ -14,6 +14,7 @@
 
 mod catalogue;
 mod digits;
+mod external;
 mod finding;
 mod graph;
 mod loops;

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::Surroundings;
 use super::catalogue::{self, ActionSpec, action_types};
+use super::external;
 use super::graph::{Graph, Step, read_steps};
 use super::options::{self, a_string, expect};
 use super::place::{Place, did_you_mean};
@@ -179,6 +180,7 @@ fn check_options(action: &Place<'_>, spec: &ActionSpec, around: &Surroundings<'_
             "say what the called party shall hear",
         ),
         "condition_variable" => check_compared(place),
+        "external_media_start" => external::check(place, around),
         _ => {}
     }
 }

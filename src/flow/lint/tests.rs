@@ -204,3 +204,56 @@ proptest! {
         let _ = (findings_in(&bytes), outline(&bytes));
     }
 }
+
+#[test]
+fn external_media_that_cannot_be_carried_or_reached_are_found() {
+    let rules = |option: &str| {
+        let text = format!(
+            r#"[{{"type": "answer"}}, {{"type": "external_media_start", "option": {option}}}]"#
+        );
+        rules_in(&text)
+    };
+    for right in [
+        r#"{"external_host": "media.example.com:9000"}"#,
+        r#"{"external_host": "[2001:db8::1]:9", "encapsulation": "audiosocket"}"#,
+        r#"{"external_host": "wss://a.example/x", "transport": "websocket", "format": "slin"}"#,
+        r#"{"external_host": "${h}", "encapsulation": "${e}", "transport": "tcp", "format": "${f}"}"#,
+        r#"{"external_host": "a.example:1", "connection_type": "client", "direction": "in"}"#,
+    ] {
+        assert_eq!(rules(right), [], "{right}");
+    }
+    let wrong = [
+        (
+            Rule::WrongValue,
+            r#"{"external_host": "a.example:1", "encapsulation": "rtp", "transport": "tcp"}"#,
+        ),
+        (
+            Rule::WrongValue,
+            r#"{"external_host": "a.example:1", "encapsulation": "none", "transport": "udp"}"#,
+        ),
+        (
+            Rule::WrongValue,
+            r#"{"external_host": "a.example:1", "transport": "smoke"}"#,
+        ),
+        (
+            Rule::WrongValue,
+            r#"{"external_host": "a.example:1", "connection_type": "server"}"#,
+        ),
+        (
+            Rule::WrongValue,
+            r#"{"external_host": "a.example:1", "format": "opus"}"#,
+        ),
+        (
+            Rule::WrongValue,
+            r#"{"external_host": "ws://me:secret@a.example", "encapsulation": "none"}"#,
+        ),
+        (Rule::RefusedUrl, r#"{"external_host": "127.0.0.1:9000"}"#),
+        (
+            Rule::RefusedUrl,
+            r#"{"external_host": "ws://localhost/x", "transport": "websocket"}"#,
+        ),
+    ];
+    for (rule, option) in wrong {
+        assert_eq!(rules(option), [rule], "{option}");
+    }
+}

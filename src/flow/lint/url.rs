@@ -16,6 +16,11 @@ pub(super) enum UrlFault {
 /// Judges an `http` or `https` URL by its text alone.
 pub(super) fn judge(url: &str, permits: &dyn Fn(IpAddr) -> bool) -> Result<(), UrlFault> {
     let rest = strip_scheme(url).ok_or(UrlFault::NotHttp)?;
+    judge_host(rest, permits)
+}
+
+/// Judges the host at the begin of `rest`, with or without a port and more behind it.
+pub(super) fn judge_host(rest: &str, permits: &dyn Fn(IpAddr) -> bool) -> Result<(), UrlFault> {
     let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     // What a placeholder will hold is not known yet.
     if authority.contains("${") {

@@ -147,8 +147,8 @@ impl Activeflow {
         };
         let media = ExternalMedia {
             external_host: or(&start.external_host, "")?,
-            encapsulation: or(&start.encapsulation, "rtp")?,
-            transport: or(&start.transport, "udp")?,
+            encapsulation: or(&start.encapsulation, "")?,
+            transport: or(&start.transport, "")?,
             connection_type: or(&start.connection_type, "client")?,
             format: or(&start.format, "ulaw")?,
             listen: way(&start.direction_listen)?,

@@ -66,7 +66,7 @@ pub(super) const CASES: &[Case] = &[
     ),
     case(
         Rule::NotSupported,
-        r#"[{"type": "conference_join", "option": {"conference_id": "x"}}]"#,
+        r#"[{"type": "case_create", "option": {"name": "x"}}]"#,
         r#"[{"type": "talk", "option": {"text": "Hi"}}]"#,
     ),
     case(
