@@ -1,9 +1,11 @@
-//! Who may call a flow.
+//! Who may call a flow, and where flows may call.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::network::Network;
+use super::trunks::Trunk;
+use crate::sip::message::Host;
 
 /// Whose calls are taken without further proof.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,15 +15,6 @@ pub enum Accept {
     Known,
     /// Everyone.
     Anyone,
-}
-
-/// A carrier or PBX that calls in from known addresses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trunk {
-    /// Its name in the configuration.
-    pub name: String,
-    /// Where its calls come from.
-    pub networks: Vec<Network>,
 }
 
 /// What a source address says about a caller.
@@ -39,7 +32,8 @@ pub enum Origin<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     accept: Accept,
-    trunks: Vec<Trunk>,
+    /// Trunks by name with the networks they call from.
+    trunks: Vec<(String, Vec<Network>)>,
     passwords: HashMap<String, String>,
 }
 
@@ -47,9 +41,10 @@ impl Access {
     /// Takes what the configuration says; extensions are pairs of name and password.
     #[must_use]
     pub fn new(accept: Accept, trunks: Vec<Trunk>, extensions: Vec<(String, String)>) -> Self {
+        let source = |trunk: Trunk| (trunk.name, trunk.networks);
         Self {
             accept,
-            trunks,
+            trunks: trunks.into_iter().map(source).collect(),
             passwords: extensions.into_iter().collect(),
         }
     }
@@ -59,14 +54,13 @@ impl Access {
     #[must_use]
     pub fn origin(&self, source: IpAddr) -> Origin<'_> {
         let source = source.to_canonical();
-        let trunk = self.trunks.iter().find(|trunk| {
-            trunk
-                .networks
-                .iter()
-                .any(|network| network.contains(source))
-        });
+        let calls_from = |networks: &[Network]| networks.iter().any(|one| one.contains(source));
+        let trunk = self
+            .trunks
+            .iter()
+            .find(|(_, networks)| calls_from(networks));
         match trunk {
-            Some(trunk) => Origin::Trunk(&trunk.name),
+            Some((name, _)) => Origin::Trunk(name),
             None if self.accept == Accept::Anyone || is_private(source) => Origin::Known,
             None => Origin::Stranger,
         }
@@ -76,6 +70,45 @@ impl Access {
     #[must_use]
     pub fn password(&self, extension: &str) -> Option<&str> {
         self.passwords.get(extension).map(String::as_str)
+    }
+}
+
+/// Hosts of `sip:` targets that flows, REFER and redirections may name beside trunks and private
+/// networks; none, unless the configuration says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DialAllow {
+    networks: Vec<Network>,
+    names: Vec<String>,
+}
+
+impl DialAllow {
+    /// Takes networks, and names of hosts; a name is that host alone and nothing below it.
+    #[must_use]
+    pub fn new(networks: Vec<Network>, names: Vec<String>) -> Self {
+        Self { networks, names }
+    }
+
+    /// Claims that a target may name `host`. A name that is not allowed may still have an address that
+    /// is: see [`Self::allows_address`].
+    #[must_use]
+    pub fn allows(&self, host: &Host) -> bool {
+        match host {
+            Host::Ip(address) => self.allows_address(*address),
+            Host::Name(name) => {
+                let name = name.strip_suffix('.').unwrap_or(name);
+                self.names
+                    .iter()
+                    .any(|allowed| allowed.eq_ignore_ascii_case(name))
+            }
+        }
+    }
+
+    /// Claims that a target may be at `address`.
+    #[must_use]
+    pub fn allows_address(&self, address: IpAddr) -> bool {
+        self.networks
+            .iter()
+            .any(|network| network.contains(address))
     }
 }
 
@@ -103,6 +136,7 @@ mod tests {
                 "198.51.100.0/24".parse().unwrap(),
                 "10.9.0.1".parse().unwrap(),
             ],
+            out: None,
         };
         Access::new(
             accept,
@@ -163,5 +197,24 @@ mod tests {
         assert_eq!(access.origin("203.0.113.5".parse().unwrap()), Origin::Known);
         assert_eq!(access.password("1000"), Some("secret"));
         assert_eq!(access.password("1001"), None);
+    }
+
+    #[test]
+    fn a_target_is_allowed_by_its_name_or_its_network_and_nothing_is_by_default() {
+        let host = |text: &str| Host::parse(text.as_bytes()).unwrap();
+        let networks = vec!["203.0.113.0/24".parse().unwrap()];
+        let allow = DialAllow::new(networks, vec!["pbx.example.com".to_owned()]);
+        for (text, wanted) in [
+            ("PBX.example.com", true),
+            ("pbx.example.com.", true),
+            ("evil.pbx.example.com", false),
+            ("example.com", false),
+            ("203.0.113.9", true),
+            ("203.0.114.9", false),
+            ("[::ffff:203.0.113.9]", true),
+        ] {
+            assert_eq!(allow.allows(&host(text)), wanted, "{text}");
+            assert!(!DialAllow::default().allows(&host(text)));
+        }
     }
 }

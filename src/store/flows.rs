@@ -12,6 +12,18 @@ pub struct FlowTable {
     names: HashMap<String, usize>,
     ids: HashMap<String, usize>,
     numbers: HashMap<String, usize>,
+    messages: HashMap<String, usize>,
+}
+
+/// A number of ours, as configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Number {
+    /// Digits, perhaps with `+` and visual separators.
+    pub number: String,
+    /// Name of the flow that answers calls to it.
+    pub call_flow: Option<String>,
+    /// Name of the flow that answers messages to it.
+    pub message_flow: Option<String>,
 }
 
 /// Two flows that claim the same word; the first keeps it.
@@ -30,13 +42,10 @@ pub struct Clash {
 const DEFAULT: &str = "default";
 
 impl FlowTable {
-    /// Builds the table from file stems with their flows and from configured numbers (number to flow
-    /// name). A file stem beats a `name`, and a configured number beats one in a flow.
+    /// Builds the table from file stems with their flows and from configured numbers. A file stem beats a
+    /// `name`, and a configured number beats one in a flow.
     #[must_use]
-    pub fn new(
-        files: Vec<(String, Arc<Flow>)>,
-        numbers: &[(String, String)],
-    ) -> (Self, Vec<Clash>) {
+    pub fn new(files: Vec<(String, Arc<Flow>)>, numbers: &[Number]) -> (Self, Vec<Clash>) {
         let mut table = Self::default();
         let stems: Vec<String> = files.iter().map(|(stem, _)| stem.clone()).collect();
         table.flows = files.into_iter().map(|(_, flow)| flow).collect();
@@ -56,11 +65,21 @@ impl FlowTable {
         }
         let configured: HashSet<String> = numbers
             .iter()
-            .map(|(number, _)| number_key(number))
+            .filter(|number| number.call_flow.is_some())
+            .map(|number| number_key(&number.number))
             .collect();
-        for (number, name) in numbers {
-            if let Some(index) = table.names.get(&name_key(name)).copied() {
-                claim(&mut table.numbers, number_key(number), index);
+        for number in numbers {
+            let flow = |name: &Option<String>| {
+                let name = name_key(name.as_deref()?);
+                table.names.get(&name).copied()
+            };
+            let (call_flow, message_flow) = (flow(&number.call_flow), flow(&number.message_flow));
+            let key = number_key(&number.number);
+            if let Some(index) = call_flow {
+                claim(&mut table.numbers, key.clone(), index);
+            }
+            if let Some(index) = message_flow {
+                claim(&mut table.messages, key, index);
             }
         }
         for (index, flow) in table.flows.iter().enumerate() {
@@ -81,12 +100,25 @@ impl FlowTable {
     /// one called `default`.
     #[must_use]
     pub fn route(&self, user: &str) -> Option<&Arc<Flow>> {
+        self.claimed(user)
+            .or_else(|| self.flows.get(*self.names.get(DEFAULT)?))
+    }
+
+    /// The flow that claims the user part of a request URI by its name or number; not the one called
+    /// `default`, unless that is what was asked for.
+    #[must_use]
+    pub fn claimed(&self, user: &str) -> Option<&Arc<Flow>> {
         let index = self
             .names
             .get(&name_key(user))
-            .or_else(|| self.numbers.get(&number_key(user)))
-            .or_else(|| self.names.get(DEFAULT))?;
+            .or_else(|| self.numbers.get(&number_key(user)))?;
         self.flows.get(*index)
+    }
+
+    /// The flow for messages to a number, with or without `+`; only a configured number has one.
+    #[must_use]
+    pub fn message_flow(&self, number: &str) -> Option<&Arc<Flow>> {
+        self.flows.get(*self.messages.get(&number_key(number))?)
     }
 
     /// The flow another flow refers to: by id, else by name.
@@ -140,6 +172,29 @@ mod tests {
         flow(stem, &json)
     }
 
+    fn number(number: &str, call: Option<&str>, message: Option<&str>) -> Number {
+        Number {
+            number: number.to_owned(),
+            call_flow: call.map(str::to_owned),
+            message_flow: message.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_number_has_a_flow_for_messages_beside_the_one_for_calls() {
+        let numbers = [
+            number("+1 555", None, Some("sms")),
+            number("+1556", Some("a"), None),
+        ];
+        let files = vec![named("a", "", r#""+1555""#), named("sms", "", "")];
+        let (table, clashes) = FlowTable::new(files, &numbers);
+        assert_eq!(clashes, []);
+        assert_eq!(table.message_flow("1555").unwrap().id, "flow-sms");
+        assert_eq!(table.route("+1555").unwrap().id, "flow-a");
+        assert!(table.message_flow("+1556").is_none());
+        assert!(table.message_flow("sms").is_none());
+    }
+
     #[test]
     fn a_flow_is_found_by_stem_name_and_number_with_or_without_plus() {
         let (table, clashes) =
@@ -173,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_configured_number_beats_one_in_a_flow_in_silence() {
-        let numbers = [("+155".to_owned(), "b".to_owned())];
+        let numbers = [number("+155", Some("b"), None)];
         let (table, clashes) = FlowTable::new(
             vec![named("a", "", r#""155""#), named("b", "", "")],
             &numbers,

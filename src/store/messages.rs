@@ -25,14 +25,23 @@ pub struct Message {
     pub direction: MessageDirection,
     /// From whom.
     pub source: Address,
-    /// To whom.
-    pub destinations: Vec<Address>,
+    /// To whom, and what became of it there.
+    pub targets: Vec<Target>,
     /// What it says.
     pub text: String,
-    /// What became of it.
-    pub status: MessageStatus,
     /// When it came to be, since 1970.
     pub created: Duration,
+}
+
+/// One destination of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Who.
+    pub destination: Address,
+    /// What became of it.
+    pub status: MessageStatus,
+    /// Since when it is so, since 1970.
+    pub updated: Duration,
 }
 
 /// Everything between two addresses.
@@ -60,12 +69,27 @@ pub enum MessageDirection {
 pub enum MessageStatus {
     /// It came in.
     Received,
-    /// It is on its way to the gateway.
+    /// It is on its way.
     Queued,
-    /// The gateway has it.
+    /// The gateway, a trunk or another server has it.
     Sent,
-    /// It was not taken.
+    /// The telephone has it.
+    Delivered,
+    /// Nobody took it.
     Failed,
+}
+
+impl Message {
+    /// What became of it on the whole: queued while it is for one of its targets, failed when it failed for
+    /// all, else the least that those say who have it.
+    #[must_use]
+    pub fn status(&self) -> MessageStatus {
+        use MessageStatus::{Delivered, Failed, Queued, Received, Sent};
+        let is_any =
+            |status: &MessageStatus| self.targets.iter().any(|target| target.status == *status);
+        let order = [Queued, Received, Sent, Delivered];
+        order.into_iter().find(is_any).unwrap_or(Failed)
+    }
 }
 
 impl MessageDirection {
@@ -87,6 +111,7 @@ impl MessageStatus {
             Self::Received => "received",
             Self::Queued => "queued",
             Self::Sent => "sent",
+            Self::Delivered => "delivered",
             Self::Failed => "failed",
         }
     }
@@ -101,14 +126,24 @@ impl MessageTable {
         push(&mut self.messages, message);
     }
 
-    /// What became of a message; gives it as it is now.
-    pub fn update(&mut self, id: Uuid, status: MessageStatus) -> Option<&Message> {
+    /// What became of a message at these of its targets, by their places, as of `updated` since 1970;
+    /// gives it as it is now.
+    pub fn update(
+        &mut self,
+        id: Uuid,
+        targets: &[usize],
+        status: MessageStatus,
+        updated: Duration,
+    ) -> Option<&Message> {
         let message = self
             .messages
             .iter_mut()
             .rev()
             .find(|known| known.id == id)?;
-        message.status = status;
+        for place in targets {
+            let target = message.targets.get_mut(*place)?;
+            (target.status, target.updated) = (status, updated);
+        }
         Some(message)
     }
 
@@ -166,15 +201,22 @@ mod tests {
         }
     }
 
+    fn target(number: &str) -> Target {
+        Target {
+            destination: tel(number),
+            status: MessageStatus::Queued,
+            updated: Duration::ZERO,
+        }
+    }
+
     fn message(number: u128) -> Message {
         Message {
             id: Uuid::from_u128(number),
             conversation: Some(Uuid::from_u128(number % 2)),
             direction: MessageDirection::Outbound,
             source: tel("+15550100"),
-            destinations: vec![tel("+15550101")],
+            targets: ["+15550101", "+15550102"].map(target).into(),
             text: "hello".to_owned(),
-            status: MessageStatus::Queued,
             created: Duration::ZERO,
         }
     }
@@ -203,10 +245,28 @@ mod tests {
         assert!(table.find(Uuid::from_u128(1)).is_none());
         let newest = table.of_conversation(Uuid::from_u128(0)).next();
         assert_eq!(newest.map(|message| message.id.as_u128()), Some(count - 2));
-        let sent = table.update(Uuid::from_u128(5), MessageStatus::Sent);
-        assert_eq!(
-            sent.map(|message| message.status),
-            Some(MessageStatus::Sent)
-        );
+    }
+
+    #[test]
+    fn message_is_queued_until_all_its_targets_are_not_and_failed_only_when_all_are() {
+        use MessageStatus::{Delivered, Failed, Queued, Sent};
+        for (statuses, whole) in [
+            ([Queued, Failed], Queued),
+            ([Sent, Queued], Queued),
+            ([Sent, Failed], Sent),
+            ([Delivered, Sent], Sent),
+            ([Failed, Delivered], Delivered),
+            ([Failed, Failed], Failed),
+        ] {
+            let mut table = MessageTable::default();
+            table.insert(message(1));
+            for (place, status) in statuses.into_iter().enumerate() {
+                let id = Uuid::from_u128(1);
+                let now = table.update(id, &[place], status, Duration::from_secs(9));
+                assert_eq!(now.unwrap().targets[place].status, status);
+            }
+            let message = table.find(Uuid::from_u128(1)).unwrap();
+            assert_eq!(message.status(), whole, "{statuses:?}");
+        }
     }
 }

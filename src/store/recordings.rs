@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
+use uuid::Uuid;
+
 use crate::ids::{CallId, RecordingId};
 
 /// The newest recordings, at most [`RecordingTable::LIMIT`]; the files of older ones stay.
@@ -14,14 +16,23 @@ pub struct RecordingTable(VecDeque<Recorded>);
 pub struct Recorded {
     /// Which.
     pub id: RecordingId,
-    /// Of which call.
-    pub call: CallId,
-    /// What the party said.
+    /// Of what.
+    pub of: RecordingOf,
+    /// What the party said; of a bridge, what all in it said.
     pub file_in: PathBuf,
     /// What the party heard.
-    pub file_out: PathBuf,
+    pub file_out: Option<PathBuf>,
     /// Whether the files are written to their end.
     pub is_complete: bool,
+}
+
+/// What was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecordingOf {
+    /// A call.
+    Call(CallId),
+    /// A bridge, by its outward name.
+    Confbridge(Uuid),
 }
 
 impl RecordingTable {
@@ -54,22 +65,20 @@ impl RecordingTable {
     pub fn of_call(&self, call: CallId) -> impl Iterator<Item = &Recorded> {
         self.0
             .iter()
-            .filter(move |known| known.call == call && known.is_complete)
+            .filter(move |known| known.of == RecordingOf::Call(call) && known.is_complete)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
 
     fn recorded(number: u128) -> Recorded {
         Recorded {
             id: RecordingId(Uuid::from_u128(number)),
-            call: CallId(Uuid::from_u128(number % 2)),
+            of: RecordingOf::Call(CallId(Uuid::from_u128(number % 2))),
             file_in: PathBuf::new(),
-            file_out: PathBuf::new(),
+            file_out: None,
             is_complete: false,
         }
     }
