@@ -11,6 +11,8 @@ use crate::status::CallStatus;
 pub enum CallEvent {
     /// The status changed.
     Status(CallStatus),
+    /// A party that we call is heard before its answer.
+    EarlyMedia,
     /// The party pressed a key.
     Digit(Digit),
     /// A verb came to its end.
@@ -22,6 +24,8 @@ pub enum CallEvent {
     },
     /// Somebody has said something to an order to listen.
     Utterance(Utterance),
+    /// The party has put us on hold, or taken us back: see [`Call::holds_us`](super::Call::holds_us).
+    Held,
     /// The call is over: nothing reaches the party any more.
     HungUp,
     /// The call is over and its media is closed; the last event.

@@ -5,18 +5,26 @@
 pub mod address;
 pub mod cause;
 pub mod digits;
+pub mod q850;
 
 #[expect(
     clippy::module_inception,
     reason = "the room is named after its main noun"
 )]
 mod call;
+
+mod bridging;
+mod dialing;
 mod event;
+mod externals;
+mod filling;
+mod holding;
 mod leg;
 mod listening;
 mod muting;
 mod playing;
 mod sending;
+mod times;
 
 #[cfg(test)]
 mod tests;
@@ -24,3 +32,4 @@ mod tests;
 pub use call::Call;
 pub use event::{CallEvent, PlayRefused, RecordRefused, SendRefused};
 pub use leg::{Down, Leg};
+pub use times::Times;

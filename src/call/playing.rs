@@ -19,7 +19,6 @@ use super::call::Call;
 use super::digits::DigitPath;
 use super::event::PlayRefused;
 use super::leg::Down;
-use crate::status::CallStatus;
 
 /// Playbacks that may wait behind the one that plays: more than anybody would listen to.
 const WAITING: usize = 16;
@@ -65,16 +64,15 @@ impl Call {
             return;
         }
         let Some((command, stop_on_digit, prompts)) = self.playbacks.start_next() else {
-            return;
+            return self.fill_silence(down);
         };
-        if self.status() == CallStatus::Ringing {
-            self.leg.ring_with_media(down);
-        }
+        self.open_way(down);
         down.media.push_back(Command::Play {
             command,
             session: self.leg.session(),
             prompts,
             stop_on_digit,
+            is_endless: false,
         });
     }
 
@@ -154,6 +152,13 @@ impl Playbacks {
             Some(playing) => playing.outcome(reported),
             None => reported,
         }
+    }
+
+    /// Whether the engine plays nothing of these.
+    pub(super) fn is_silent(&self) -> bool {
+        self.queue
+            .front()
+            .is_none_or(|playing| !playing.is_started())
     }
 
     fn push(&mut self, command: CommandId, stop_on_digit: bool) -> Result<(), PlayRefused> {

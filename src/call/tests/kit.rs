@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 
-use flowswitch_media::command::{Command, SessionId};
+use flowswitch_media::command::{Command, Direction, SessionId};
 
 use crate::call::address::{Address, AddressKind};
 use crate::call::{Call, CallEvent, Down, Leg};
@@ -24,6 +24,7 @@ pub(in crate::call) fn call() -> Call {
         version: 1,
         cname: "someone".into(),
         peer: here,
+        direction: Direction::SendRecv,
     };
     let party = Address {
         kind: AddressKind::Sip,
