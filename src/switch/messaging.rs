@@ -7,13 +7,16 @@ use uuid::Uuid;
 use super::Switch;
 use super::ask::Asker;
 use super::io::{Output, Report};
-use super::outside::{ChatMessage, ChatRole, OutsideAnswer, OutsideRequest, TextMessage};
-use crate::flow::{Address, FlowCommandId, FlowOutcome, Reference, ReferenceType};
+use super::outside::{ChatMessage, ChatRole, OutsideRequest};
+use super::texts::{Sender, Text, UNDER_WAY};
+use crate::flow::{Address, Anonymous, FlowCommandId, FlowOutcome, Reference, ReferenceType};
 use crate::ids::ActiveflowId;
-use crate::store::messages::{Message, MessageDirection, MessageStatus};
+use crate::store::messages::{Message, MessageDirection, MessageStatus, Target};
 
 /// Octets of a message: ten times what a short message may be joined of.
-const LONGEST_TEXT: usize = 16 << 10;
+pub(super) const LONGEST_TEXT: usize = 16 << 10;
+/// Destinations of one message.
+const MOST_TARGETS: usize = 100;
 /// Messages of a conversation that an assistant is shown.
 const REMEMBERED: usize = 20;
 
@@ -32,6 +35,37 @@ impl Switch {
             tracing::warn!(activeflow = %id, length = text.len(), "{why}");
             return self.finish_flow_command(now, id, command, FlowOutcome::Failed { why });
         }
+        let why = match destinations.len() {
+            0 => Some("there is nobody to send it to"),
+            1..=MOST_TARGETS if self.texts.len() < UNDER_WAY => None,
+            1..=MOST_TARGETS => Some("too many messages are on their way"),
+            _ => Some("it has too many destinations"),
+        };
+        if let Some(why) = why {
+            tracing::warn!(activeflow = %id, destinations = destinations.len(), "message not sent: {why}");
+            return self.finish_flow_command(now, id, command, FlowOutcome::Failed { why });
+        }
+        // Who wants to stay unknown does so here too, unless the flow sends in another name.
+        let wish = match source.target.is_empty() {
+            true => Anonymous::Auto,
+            false => Anonymous::No,
+        };
+        let caller = self.caller(self.call_of(id), &source, wish);
+        let message = self.keep_outbound(now, source, destinations, text);
+        let sender = Sender::Flow(id, command);
+        let targets = message.targets.len();
+        let text = Text::new(now, sender, caller, &message.text, targets);
+        self.send_text(now, &message, text);
+    }
+
+    /// Writes down a message that is about to leave, and tells of it.
+    pub(super) fn keep_outbound(
+        &mut self,
+        now: Instant,
+        source: Address,
+        destinations: Vec<Address>,
+        text: String,
+    ) -> Message {
         let conversation = match &destinations[..] {
             [peer] => {
                 let made = self.rng.uuid();
@@ -39,26 +73,24 @@ impl Switch {
             }
             _ => None,
         };
+        let updated = self.epoch.since_1970(now);
+        let target = |destination| Target {
+            destination,
+            status: MessageStatus::Queued,
+            updated,
+        };
         let message = Message {
             id: self.rng.uuid(),
             conversation,
             direction: MessageDirection::Outbound,
-            source: source.clone(),
-            destinations: destinations.clone(),
-            text: text.clone(),
-            status: MessageStatus::Queued,
-            created: self.epoch.since_1970(now),
-        };
-        let request = TextMessage {
-            id: message.id,
             source,
-            destinations,
+            targets: destinations.into_iter().map(target).collect(),
             text,
+            created: updated,
         };
-        let asker = Asker::Message(message.id, id, command);
         self.messages.insert(message.clone());
-        self.report(Report::Message(message));
-        self.ask(asker, OutsideRequest::Message(request));
+        self.report(Report::Message(message.clone()));
+        message
     }
 
     /// Says something in a conversation that there is.
@@ -99,16 +131,6 @@ impl Switch {
         self.finish_flow_command(now, id, command, FlowOutcome::Failed { why });
     }
 
-    pub(super) fn message_ended(&mut self, id: Uuid, answer: &OutsideAnswer) {
-        let status = match answer {
-            OutsideAnswer::Failed(_) => MessageStatus::Failed,
-            _ => MessageStatus::Sent,
-        };
-        if let Some(message) = self.messages.update(id, status).cloned() {
-            self.report(Report::Message(message));
-        }
-    }
-
     /// A message came in: it is kept, and starts the flow that answers messages there.
     pub(super) fn handle_message(
         &mut self,
@@ -121,15 +143,19 @@ impl Switch {
         text.truncate(text.floor_char_boundary(LONGEST_TEXT));
         let made = self.rng.uuid();
         let conversation = self.messages.converse(made, &destination, &source);
+        let updated = self.epoch.since_1970(now);
         let message = Message {
             id: self.rng.uuid(),
             conversation: Some(conversation),
             direction: MessageDirection::Inbound,
             source,
-            destinations: vec![destination.clone()],
+            targets: vec![Target {
+                destination: destination.clone(),
+                status: MessageStatus::Received,
+                updated,
+            }],
             text,
-            status: MessageStatus::Received,
-            created: self.epoch.since_1970(now),
+            created: updated,
         };
         let variables = variables(&message, conversation, &destination);
         self.messages.insert(message.clone());

@@ -1,5 +1,6 @@
-//! Requests outside of calls: REGISTER and OPTIONS.
+//! Requests outside of calls: REGISTER, OPTIONS, MESSAGE.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Switch;
@@ -12,12 +13,18 @@ impl Switch {
         &mut self,
         now: Instant,
         id: RequestId,
-        request: &Request,
+        request: &Arc<Request>,
         hop: Hop,
     ) {
         let response = match request.method {
+            Method::Message => return self.receive_text(now, id, request, &hop),
             Method::Register => self.register(now, request, hop),
-            _ if self.is_trusted(&hop) => Some(self.options(request)),
+            Method::Options if self.is_trusted(now, &hop) => Some(self.options(request)),
+            _ if self.is_trusted(now, &hop) => {
+                let mut response = Response::to(request, Status::METHOD_NOT_ALLOWED);
+                response.headers.push(HeaderName::Allow, ALLOW);
+                Some(response)
+            }
             _ => None,
         };
         match response {
@@ -66,7 +73,9 @@ impl Switch {
         let mut response = Response::to(request, status);
         response.headers.push(HeaderName::Allow, ALLOW);
         response.headers.push(HeaderName::Supported, SUPPORTED);
-        response.headers.push(HeaderName::Accept, "application/sdp");
+        response
+            .headers
+            .push(HeaderName::Accept, "application/sdp, text/plain");
         response
     }
 }
