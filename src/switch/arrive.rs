@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use flowswitch_media::command::{Command, MediaError, SessionId};
+use flowswitch_media::command::{Command, Direction, MediaError, SessionId};
 
+use super::identity::asks_for_privacy;
 use super::{Entry, Run, Switch};
 use crate::call::address::{Address, dialled};
+use crate::call::cause::{Cause, Why};
 use crate::call::{Call, Leg};
 use crate::flow::{
     self, Activeflow, CallVariables, Flow, FlowEvent, OnComplete, Reference, ReferenceType,
@@ -18,27 +20,35 @@ use crate::sdp::SessionDescription;
 use crate::sdp::negotiate::LocalEnd;
 use crate::sip::auth::Verdict;
 use crate::sip::dialog::sdp;
-use crate::sip::message::{HeaderName, Request, Status};
+use crate::sip::message::{HeaderName, Request, Status, Uri};
 use crate::sip::{DialogId, Hop};
-use crate::status::CallStatus;
+use crate::status::{CallStatus, HangupReason};
 use crate::store::access::Origin;
 
 /// A caller who is let in and waits for its RTP port.
 pub(super) struct Arrival {
     dialog: DialogId,
-    flow: Arc<Flow>,
+    meets: Meets,
     offer: Option<SessionDescription>,
     source: Address,
     destination: Address,
     advertised: IpAddr,
     peer: IpAddr,
+    is_private: bool,
 }
 
-/// Why a caller is not let in.
-enum Refusal {
+/// What a caller meets.
+enum Meets {
+    Flow(Arc<Flow>),
+    /// The partner of the one whose dialog it replaces.
+    Place(DialogId),
+}
+
+/// Why a caller, or who sends a message, is not let in.
+pub(super) enum Refusal {
     /// Nothing is said: a scanner learns nothing.
     Silence,
-    /// The INVITE is refused.
+    /// The request is refused.
     Status(Status, Vec<(HeaderName, Bytes)>),
 }
 
@@ -53,9 +63,11 @@ const RETRY_AFTER: &str = "5";
 
 impl Switch {
     /// Whether the endpoint may answer this peer's mistakes.
-    pub(super) fn is_trusted(&self, hop: &Hop) -> bool {
-        self.access.origin(hop.remote.ip()) != Origin::Stranger
+    pub(super) fn is_trusted(&self, now: Instant, hop: &Hop) -> bool {
+        let address = hop.remote.ip();
+        self.access.origin(address) != Origin::Stranger
             || self.registrar.is_source_registered(hop.remote)
+            || self.carriers.at(now, address).is_some()
     }
 
     pub(super) fn handle_invited(
@@ -93,8 +105,9 @@ impl Switch {
         if self.stopping.is_some() || self.is_overloaded || is_full {
             return Err(Refusal::Status(Status::SERVICE_UNAVAILABLE, later()));
         }
-        let user = dialled(&request.uri).unwrap_or_default();
-        let flow = self.flows.route(user).cloned().ok_or(Status::NOT_FOUND)?;
+        let is_known = |user: &str| self.flows.claimed(user).is_some();
+        let meant = self.meant(now, request, hop, is_known);
+        let meets = self.met_by(request, &meant, extension.is_some())?;
         // What is not SDP was refused by the endpoint, unless it is marked optional.
         let offer = sdp(request).ok().flatten();
         let offer = offer
@@ -113,31 +126,53 @@ impl Switch {
             Some(extension) => Address::extension(&extension),
             None => Address::from_sip(&request.headers.from().map_err(|_| Status::BAD_REQUEST)?),
         };
-        let destination = Address::from_uri(&request.uri);
+        let destination = Address::from_uri(&meant);
         Ok(Arrival {
             dialog,
-            flow,
+            meets,
             offer,
             source,
             destination,
             advertised,
             peer: hop.remote.ip(),
+            is_private: asks_for_privacy(&request.headers),
         })
+    }
+
+    /// What a caller meets: the flow of what is dialled, or the call that it wants to take over.
+    fn met_by(
+        &mut self,
+        request: &Request,
+        meant: &Uri,
+        is_extension: bool,
+    ) -> Result<Meets, Status> {
+        let replaces = request.headers.replaces();
+        match replaces.map_err(|_| Status::BAD_REQUEST)? {
+            Some(_) if !is_extension => return Err(Status::FORBIDDEN),
+            Some(replaces) => return self.replaced(&replaces).map(Meets::Place),
+            None => {}
+        }
+        let user = dialled(meant).unwrap_or_default();
+        if let Some(flow) = self.flows.route(user) {
+            return Ok(Meets::Flow(Arc::clone(flow)));
+        }
+        // Who has proven to be one of ours may dial out without a flow; nobody else may.
+        let direct = is_extension.then(|| self.direct_flow(meant));
+        direct.flatten().map(Meets::Flow).ok_or(Status::NOT_FOUND)
     }
 
     /// Who calls: an extension, by digest, when the caller says it is one; nobody in particular when
     /// its address is known. A stranger must have registered from there, and prove who it is again.
-    fn identify(
+    pub(super) fn identify(
         &mut self,
         now: Instant,
         request: &Request,
         hop: &Hop,
     ) -> Result<Option<String>, Refusal> {
-        let origin = self.access.origin(hop.remote.ip());
-        if matches!(origin, Origin::Trunk(_)) {
-            return Ok(None);
-        }
-        let is_stranger = origin == Origin::Stranger;
+        let is_stranger = match self.origin(now, hop) {
+            Origin::Trunk(_) => return Ok(None),
+            origin => origin == Origin::Stranger,
+        };
         if is_stranger && !self.registrar.is_source_registered(hop.remote) {
             return Err(Refusal::Silence);
         }
@@ -165,6 +200,9 @@ impl Switch {
 
     pub(super) fn handle_opened(&mut self, now: Instant, session: SessionId, port: u16) {
         let Some(arrival) = self.arrivals.remove(&session) else {
+            if let Some(id) = self.sessions.get(&session).copied() {
+                self.handle_port(now, id, session, port);
+            }
             return;
         };
         let local = LocalEnd {
@@ -174,25 +212,37 @@ impl Switch {
             version: 1,
             cname: self.rng.token(16),
             peer: arrival.peer,
+            direction: Direction::SendRecv,
         };
         let leg = Leg::new(arrival.dialog, session, local, arrival.offer);
         let id = CallId(self.rng.uuid());
         let call = Call::incoming(now, id, leg, arrival.source, arrival.destination);
-        tracing::info!(call = %id, flow = %arrival.flow.name, "call arrived");
         self.sessions.insert(session, id);
-        let entry = Entry {
-            call,
-            activeflow: None,
-            recording: None,
-            transcribing: None,
-            waiting_for_recording: Vec::new(),
-            after: None,
-        };
+        let mut entry = Entry::new(call);
+        entry.is_private = arrival.is_private;
         self.calls.insert(id, entry);
-        self.start_flow(now, id, &arrival.flow);
-        // What the flow wants said first, an answer or early media, is said before the ringing.
+        self.counts.incoming += 1;
+        match arrival.meets {
+            Meets::Flow(flow) => {
+                tracing::info!(call = %id, flow = %flow.name, "call arrived");
+                self.start_flow(now, id, &flow, None);
+            }
+            Meets::Place(replaced) => {
+                tracing::info!(call = %id, "call arrived, in place of another");
+                if let Err(status) = self.replace(now, id, replaced) {
+                    let cause =
+                        Cause::local(HangupReason::Failed, Why::NothingToReplace(status.code()));
+                    self.with_call(now, id, |call, down| call.hangup(down, cause));
+                }
+            }
+        }
+        // What the flow wants said first, an answer or early media, is said before the ringing. One that
+        // is being connected rings when somebody does.
         self.settle(now);
-        self.with_call(now, id, |call, down| call.ring(down));
+        let rings = |entry: &Entry| entry.connecting.is_none();
+        if self.calls.get(&id).is_some_and(rings) {
+            self.with_call(now, id, Call::ring);
+        }
     }
 
     pub(super) fn handle_open_failed(
@@ -202,7 +252,16 @@ impl Switch {
         why: &MediaError,
     ) {
         if let Some(others) = self.refusals.pass(now) {
-            tracing::warn!(%why, others, "call refused with 503");
+            tracing::warn!(%why, others, "there is no port for a call");
+        }
+        if let Some(id) = self.sessions.get(&session).copied() {
+            let is_last = |entry: &Entry| entry.call.leg().session() == session;
+            if self.calls.get(&id).is_some_and(is_last) {
+                self.with_call(now, id, |call, down| call.handle_open_failed(down));
+            } else {
+                self.sessions.remove(&session);
+            }
+            return;
         }
         self.send_away(now, session);
     }
@@ -217,8 +276,14 @@ impl Switch {
         self.endpoint.refuse(now, arrival.dialog, status, later());
     }
 
-    /// Starts the flow of a call that has just arrived.
-    fn start_flow(&mut self, now: Instant, call: CallId, flow: &Flow) {
+    /// Starts the flow of a call, one that does not ring with its status as the first news.
+    pub(super) fn start_flow(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        flow: &Flow,
+        first: Option<FlowEvent>,
+    ) {
         let Some(entry) = self.calls.get_mut(&call) else {
             return;
         };
@@ -235,7 +300,7 @@ impl Switch {
             limits,
             self.rng.fork(),
         );
-        self.run(now, activeflow, Some(call), 0, None);
+        self.run(now, activeflow, Some(call), 0, first);
     }
 
     /// Starts the flow that follows one whose call is over; its media actions are passed over.
@@ -316,6 +381,7 @@ impl Switch {
                 running,
                 talking: None,
                 generation,
+                calls: 0,
             },
         );
         self.with_flow(now, id, |flow| {
@@ -327,7 +393,8 @@ impl Switch {
     }
 }
 
-fn later() -> Vec<(HeaderName, Bytes)> {
+/// What a 503 says beside itself.
+pub(super) fn later() -> Vec<(HeaderName, Bytes)> {
     vec![(
         HeaderName::RetryAfter,
         Bytes::from_static(RETRY_AFTER.as_bytes()),
@@ -341,21 +408,25 @@ pub(super) fn call_reference(call: CallId) -> Reference {
     }
 }
 
-/// What a flow knows of its call from the start.
-fn variables(call: &Call) -> CallVariables {
-    let address = |address: &Address| flow::Address {
+/// A party as flows write it.
+pub(super) fn as_of_flows(address: &Address) -> flow::Address {
+    flow::Address {
         kind: address.kind.as_str().to_owned(),
         target: address.target.clone(),
         target_name: address.target_name.clone(),
         name: address.target_name.clone(),
         detail: String::new(),
-    };
+    }
+}
+
+/// What a flow knows of its call from the start.
+fn variables(call: &Call) -> CallVariables {
     CallVariables {
         id: call.id(),
-        source: address(call.source()),
-        destination: address(call.destination()),
-        is_incoming: true,
-        master: None,
+        source: as_of_flows(call.source()),
+        destination: as_of_flows(call.destination()),
+        is_incoming: call.is_incoming(),
+        master: call.master(),
         status: call.status(),
     }
 }

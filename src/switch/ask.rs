@@ -16,8 +16,8 @@ pub(super) enum Asker {
     Flow(ActiveflowId, FlowCommandId),
     /// A command of a flow that wants actions.
     Fetch(ActiveflowId, FlowCommandId),
-    /// A message under way, and the command that sent it.
-    Message(Uuid, ActiveflowId, FlowCommandId),
+    /// A message under way.
+    Message(Uuid),
     /// A transcription: words of its call.
     Transcript {
         transcribe: Uuid,
@@ -84,10 +84,7 @@ impl Switch {
                 let event = FlowEvent::FetchedActions { command, body };
                 self.with_flow(now, id, |flow| flow.handle_event(now, event));
             }
-            Asker::Message(message, id, command) => {
-                self.message_ended(message, &answer);
-                self.finish_flow_command(now, id, command, outcome(&answer));
-            }
+            Asker::Message(message) => self.gateway_answered(now, message, &answer),
             Asker::Transcript {
                 transcribe,
                 direction,
@@ -143,7 +140,8 @@ impl Switch {
         for recording in email.attachments {
             match self.recordings.find(recording) {
                 Some(known) if known.is_complete => {
-                    attachments.extend([known.file_in.clone(), known.file_out.clone()]);
+                    attachments.push(known.file_in.clone());
+                    attachments.extend(known.file_out.clone());
                 }
                 _ => tracing::warn!(%recording, "left out of the mail: not there, or not complete"),
             }

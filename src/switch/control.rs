@@ -9,15 +9,23 @@ use std::time::{Duration, Instant};
 
 use flowswitch_media::command::Mute;
 use flowswitch_media::dtmf::Digit;
+use uuid::Uuid;
 
+use super::conferencing::ConferenceVerb;
+use super::hold::Holding;
 use super::io::{Output, Source};
 use super::transcribing::TranscribeRefused;
+use super::transfer::TransferKind;
 use super::{Purpose, Switch};
 use crate::call::cause::{Cause, Why};
 use crate::call::{Call, Down, PlayRefused, RecordRefused, SendRefused};
-use crate::flow::{ActionId, Direction, FlowEvent, Gender, RecordingOptions, TranscribeOptions};
+use crate::flow::{
+    ActionId, Address, Direction, ExternalMedia, FlowEvent, Gender, RecordingOptions,
+    TranscribeOptions,
+};
 use crate::ids::{ActiveflowId, CallId};
 use crate::status::{CallStatus, HangupReason};
+use crate::store::agents::AgentStatus;
 
 /// One request from outside; chosen by whoever asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,12 +41,46 @@ pub enum Control {
         /// What.
         verb: CallVerb,
     },
+    /// Give the one whom a call talks with to whoever of others answers first.
+    Transfer {
+        /// At once, or after a talk with the new partner.
+        kind: TransferKind,
+        /// Who gives.
+        transferer: CallId,
+        /// To whom: they ring all at once.
+        transferees: Vec<Address>,
+    },
     /// Of an activeflow.
     Activeflow {
         /// Which.
         activeflow: ActiveflowId,
         /// What.
         verb: FlowVerb,
+    },
+    /// Send a caller out of its place in a queue, also while it talks with the agent; its flow goes on behind
+    /// the queue.
+    KickQueuecall {
+        /// Which place.
+        queuecall: Uuid,
+    },
+    /// Send somebody out of a conference; its flow goes on behind it.
+    KickConferencecall {
+        /// Whom.
+        conferencecall: Uuid,
+    },
+    /// Of a conference.
+    Conference {
+        /// Which.
+        conference: Uuid,
+        /// What.
+        verb: ConferenceVerb,
+    },
+    /// Say whether an agent has time.
+    SetAgent {
+        /// Which.
+        agent: Uuid,
+        /// That it rings is nobody's to say.
+        status: AgentStatus,
     },
 }
 
@@ -96,6 +138,29 @@ pub enum CallVerb {
         /// Which way.
         direction: Direction,
     },
+    /// Send the sound of the call elsewhere, or take it from there. What cannot be connected ends a little
+    /// later.
+    StartExternalMedia {
+        /// Where and how.
+        media: ExternalMedia,
+    },
+    /// End all of that, whoever asked for it.
+    StopExternalMedia,
+    /// Send the call out of the queue where it waits or is served; of several, out of the innermost.
+    LeaveQueue,
+    /// Put the party on hold: it is told so, hears nothing of those it is joined with, and they nothing of
+    /// it. What is played to it is heard as ever.
+    Hold,
+    /// Take it back.
+    Unhold,
+    /// Let the party hear music in place of those it is joined with, whenever nothing else is played to it.
+    Moh,
+    /// End that.
+    Unmoh,
+    /// Let the party hear nothing of those it is joined with. What is played to it is heard as ever.
+    Silence,
+    /// End that.
+    Unsilence,
     /// Hang up, reason normal.
     Hangup,
 }
@@ -156,9 +221,45 @@ pub enum ControlError {
     /// As many transcriptions as may be are, in all calls; ask again later.
     #[error("too many transcriptions")]
     TooManyTranscriptions,
+    /// The call is in no bridge, in a conference, or not with exactly one other.
+    #[error("the call does not talk with exactly one other")]
+    NotTalking,
+    /// One of the two is being transferred.
+    #[error("a transfer is under way")]
+    AlreadyTransferring,
+    /// Nobody is reached by any of the addresses, or a limit was reached.
+    #[error("none of the addresses can be called")]
+    NobodyToCall,
+    /// The call has as many as it may, or all calls together have.
+    #[error("too many external media")]
+    TooManyExternalMedia,
+    /// Its host, direction, format, encapsulation or transport are not what can be carried.
+    #[error("the external media cannot be carried")]
+    BadExternalMedia,
+    /// None runs.
+    #[error("no external media are running")]
+    NoExternalMedia,
     /// There is none of that id any more, or never was.
     #[error("there is no such activeflow")]
     NoSuchActiveflow,
+    /// The place is given up, or there never was one of that id; or the call waits in no queue.
+    #[error("there is no such queuecall")]
+    NoSuchQueuecall,
+    /// There is none of that id any more, or never was.
+    #[error("there is no such conferencecall")]
+    NoSuchConferencecall,
+    /// There is none of that id.
+    #[error("there is no such conference")]
+    NoSuchConference,
+    /// Nobody is in it.
+    #[error("nobody is in the conference")]
+    EmptyConference,
+    /// There is none of that id.
+    #[error("there is no such agent")]
+    NoSuchAgent,
+    /// An agent rings when it is called, and not when it is told to.
+    #[error("the status cannot be set")]
+    BadAgentStatus,
     /// The activeflow stands at no `block`.
     #[error("the activeflow is not blocked")]
     NotBlocked,
@@ -182,6 +283,34 @@ impl Switch {
                 .reachable(call)
                 .and_then(|()| self.control_call(now, call, verb)),
             Control::Activeflow { activeflow, verb } => self.control_flow(now, activeflow, verb),
+            Control::KickQueuecall { queuecall } => {
+                let is_taken = self.queues.kick(now, queuecall);
+                is_taken.then_some(()).ok_or(ControlError::NoSuchQueuecall)
+            }
+            Control::KickConferencecall { conferencecall } => {
+                let is_there = self.conferences.kick(conferencecall);
+                is_there
+                    .then_some(())
+                    .ok_or(ControlError::NoSuchConferencecall)
+            }
+            Control::Conference { conference, verb } => {
+                self.control_conference(now, conference, verb)
+            }
+            Control::Transfer {
+                kind,
+                transferer,
+                transferees,
+            } => self
+                .reachable(transferer)
+                .and_then(|()| self.transfer(now, kind, transferer, &transferees, None)),
+            Control::SetAgent {
+                status: AgentStatus::Ringing,
+                ..
+            } => Err(ControlError::BadAgentStatus),
+            Control::SetAgent { agent, status } => {
+                let is_known = self.set_agent(agent, status);
+                is_known.then_some(()).ok_or(ControlError::NoSuchAgent)
+            }
         };
         tracing::debug!(request = request.0, ?result, "asked from outside");
         self.outputs
@@ -251,6 +380,26 @@ impl Switch {
                 call.unmute(down, mute_of(direction));
                 Ok(())
             }),
+            CallVerb::StartExternalMedia { media } => {
+                self.start_external(id, media)?;
+                Ok(())
+            }
+            CallVerb::StopExternalMedia => self
+                .stop_externals(now, id)
+                .then_some(())
+                .ok_or(ControlError::NoExternalMedia),
+            CallVerb::LeaveQueue => {
+                let innermost = self.queues.of_call(id).next_back();
+                let place = innermost.ok_or(ControlError::NoSuchQueuecall)?.place;
+                self.queues.kick(now, place);
+                Ok(())
+            }
+            CallVerb::Hold => self.hold(now, id, true),
+            CallVerb::Unhold => self.hold(now, id, false),
+            CallVerb::Moh => self.tune(now, id, |holding| holding.has_music = true),
+            CallVerb::Unmoh => self.tune(now, id, |holding| holding.has_music = false),
+            CallVerb::Silence => self.tune(now, id, |holding| holding.is_silenced = true),
+            CallVerb::Unsilence => self.tune(now, id, |holding| holding.is_silenced = false),
             CallVerb::Hangup => self.act(now, id, |call, down| {
                 call.hangup(down, Cause::local(HangupReason::Normal, Why::Asked));
                 Ok(())
@@ -293,6 +442,16 @@ impl Switch {
             }
             None => Err(ControlError::NoSuchCall),
         }
+    }
+
+    fn tune(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        change: impl FnOnce(&mut Holding),
+    ) -> Result<(), ControlError> {
+        self.set_holding(now, id, change);
+        Ok(())
     }
 
     /// Lets a call act for somebody outside.

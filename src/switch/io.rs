@@ -3,19 +3,28 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use flowswitch_media::command::{Command, CommandId, Event};
+use flowswitch_media::command::{Command, CommandId, Event, ExternalId};
 use flowswitch_media::prompt::Prompt;
 use uuid::Uuid;
 
+use super::conference::Conferencecall;
 use super::control::{Control, ControlError, ControlId};
+use super::external::{ExternalMediaReport, ExternalNews, ExternalOrder};
 use super::outside::{OrderId, OutsideAnswer, OutsideRequest};
+use super::queue::Queuecall;
 use crate::flow::{Address, Gender};
 use crate::ids::CallId;
 use crate::sip::message::{Message, MessageError};
-use crate::sip::{Hop, Transmit};
+use crate::sip::{Hop, SipHost, Transmit};
+use crate::store::agents::AgentStatus;
+use crate::store::calls::CallRecord;
 use crate::store::flows::FlowTable;
 use crate::store::messages::Message as TextMessage;
 use crate::store::transcripts::Transcript;
+
+/// One search for the address of a host; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ResolveId(pub u64);
 
 /// Something happened in the world.
 #[derive(Debug)]
@@ -48,6 +57,20 @@ pub enum Input {
         order: OrderId,
         /// How it ended.
         answer: OutsideAnswer,
+    },
+    /// News of external media that an [`Output::External`] has connected.
+    External {
+        /// Which.
+        external: ExternalId,
+        /// What.
+        news: ExternalNews,
+    },
+    /// The answer to an [`Output::Resolve`].
+    Resolved {
+        /// Which.
+        resolve: ResolveId,
+        /// Where the host is reached, the best first (RFC 3263 §4); empty where it cannot be found.
+        hops: Vec<Hop>,
     },
     /// Somebody outside asks something of a call or an activeflow.
     Control {
@@ -90,12 +113,26 @@ pub enum Output {
         /// In order.
         sources: Vec<Source>,
     },
+    /// Find out where a host is reached; answered by exactly one [`Input::Resolved`].
+    Resolve {
+        /// To be named in the answer.
+        resolve: ResolveId,
+        /// Which.
+        host: SipHost,
+    },
     /// Do something that is neither SIP nor sound; answered by exactly one [`Input::Outside`].
     Outside {
         /// To be named in the answer.
         order: OrderId,
         /// What.
         request: OutsideRequest,
+    },
+    /// Connect external media, or do something with them.
+    External {
+        /// Which.
+        external: ExternalId,
+        /// What.
+        order: ExternalOrder,
     },
     /// The answer to an [`Input::Control`], exactly one to each.
     Controlled {
@@ -116,6 +153,8 @@ pub enum Output {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Report {
+    /// A call is over; told once of each.
+    CallEnded(Box<CallRecord>),
     /// A message came, or became what it is now.
     Message(TextMessage),
     /// Something that was said is in words.
@@ -125,6 +164,33 @@ pub enum Report {
         /// Which transcription.
         transcribe: Uuid,
         /// Of which call.
+        call: CallId,
+    },
+    /// A place in a queue was taken (status initiating), or stands elsewhere.
+    Queuecall(Queuecall),
+    /// Somebody in a conference, or on the way there, stands elsewhere.
+    Conferencecall(Conferencecall),
+    /// An agent has another status.
+    Agent {
+        /// Which.
+        agent: Uuid,
+        /// The status.
+        status: AgentStatus,
+    },
+    /// External media of a call begin, are connected, or are over.
+    ExternalMedia(Box<ExternalMediaReport>),
+    /// A call is in a bridge.
+    BridgeJoined {
+        /// Which, by its outward name.
+        confbridge: Uuid,
+        /// Who.
+        call: CallId,
+    },
+    /// A call is out of a bridge.
+    BridgeLeft {
+        /// Which, by its outward name.
+        confbridge: Uuid,
+        /// Who.
         call: CallId,
     },
 }

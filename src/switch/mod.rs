@@ -16,51 +16,94 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flowswitch_media::command::{Command, CommandId, Event as MediaEvent, SessionId};
-use flowswitch_media::dtmf::Digit;
+use flowswitch_media::command::{BridgeId, Command, CommandId, ExternalId, SessionId};
 use flowswitch_media::prompt::Prompt;
 use uuid::Uuid;
 
-use crate::call::cause::{Cause, Why};
-use crate::call::digits::DigitPath;
-use crate::call::{Call, Down};
-use crate::flow::{Activeflow, FlowCommandId, OnComplete};
+use crate::call::Call;
+use crate::call::cause::Cause;
+use crate::flow::{Activeflow, Flow, FlowCommandId, OnComplete};
 use crate::ids::{ActiveflowId, CallId, RecordingId, Rng};
 use crate::sip::auth::Authenticator;
+use crate::sip::message::Algorithm;
 use crate::sip::registrar::Registrar;
-use crate::sip::{DialogId, EndCause, Endpoint, Event as SipEvent};
-use crate::status::HangupReason;
+use crate::sip::{AskId, DialogId, Endpoint};
 use crate::store::access::Access;
+use crate::store::calls::CallCounts;
+use crate::store::directory::Directory;
 use crate::store::flows::FlowTable;
 use crate::store::messages::MessageTable;
 use crate::store::recordings::RecordingTable;
 use crate::store::transcripts::TranscriptTable;
 use crate::time::{DeadlineQueue, Epoch, Seldom};
 
+mod agents;
 mod arrive;
 mod ask;
+mod bridges;
+mod calls;
+mod carriers;
+mod conference;
+mod conferencing;
+mod connect;
 mod control;
+mod dial;
+mod direct;
+mod external;
+mod filling;
+mod hold;
+mod identity;
 mod io;
 mod messaging;
+mod news;
+mod outgoing;
 mod outside;
+mod parting;
 mod perform;
+mod probing;
+mod queue;
+mod queueing;
+mod receiving;
 mod recording;
+mod redirect;
+mod refer;
 mod register;
+mod registering;
+mod replace;
+mod route;
+mod seeking;
+mod silent_hops;
+mod stopping;
 mod summing;
 mod talk;
 mod talking;
+mod texting;
+mod texts;
+mod throttle;
 mod transcribing;
+mod transfer;
 mod wall;
+
+use dial::DialId;
 
 #[cfg(test)]
 mod tests;
 
+pub use calls::CallsRefused;
+pub use conference::{Conferencecall, ConferencecallStatus};
+pub use conferencing::ConferenceVerb;
 pub use control::{CallVerb, Control, ControlError, ControlId, FlowVerb};
-pub use io::{Input, Output, Report, Source};
+pub use external::{
+    ExternalMediaReport, ExternalNews, ExternalOrder, ExternalStatus, ExternalTarget,
+};
+pub use io::{Input, Output, Report, ResolveId, Source};
 pub use outside::{
     Assistant, ChatMessage, ChatRole, Mail, OrderId, OutsideAnswer, OutsideFailure, OutsideRequest,
     Providers, Sound, TextMessage,
 };
+
+pub use queue::{Queuecall, QueuecallStatus};
+pub use transfer::TransferKind;
 
 /// What the switch is told once.
 pub struct SwitchConfig {
@@ -70,6 +113,8 @@ pub struct SwitchConfig {
     pub beep: Arc<Prompt>,
     /// The digest realm (RFC 7616 §3.3).
     pub realm: String,
+    /// What telephones may prove themselves by, first what is offered first.
+    pub digest: Vec<Algorithm>,
     /// The limits of one activeflow.
     pub flow_limits: crate::flow::Limits,
     /// Calls at once; more are refused with 503.
@@ -78,6 +123,10 @@ pub struct SwitchConfig {
     pub providers: Providers,
     /// Who talks with callers.
     pub assistant: Assistant,
+    /// Whom it can call.
+    pub directory: Directory,
+    /// How often trunks are asked how they are, where no call shows it; never where it is `None`.
+    pub trunks_probed_every: Option<Duration>,
 }
 
 /// The whole switch as a value: inputs in, outputs polled.
@@ -104,8 +153,30 @@ pub struct Switch {
     recordings: RecordingTable,
     transcripts: TranscriptTable,
     messages: MessageTable,
+    dials: HashMap<DialId, dial::Dialing>,
+    bridges: bridges::Bridges,
+    transfers: HashMap<BridgeId, transfer::Transfer>,
+    /// Hosts that are looked for.
+    resolves: HashMap<ResolveId, seeking::Seeker>,
+    /// Requests of ours outside of calls.
+    asks: HashMap<AskId, seeking::Seeker>,
+    carriers: carriers::Carriers,
+    /// Messages on their way.
+    texts: HashMap<Uuid, texts::Text>,
+    throttle: throttle::Throttle,
+    silent_hops: silent_hops::SilentHops,
+    queues: queue::Queues,
+    /// Dials of agents, by the place they are for.
+    ringing: HashMap<Uuid, DialId>,
+    attendance: agents::Attendance,
+    conferences: conference::Conferences,
+    bridge_recordings: HashMap<CommandId, conferencing::BridgeRecording>,
+    externals: external::Externals,
+    ringback: Arc<Prompt>,
+    hold_music: Arc<Prompt>,
+    counts: CallCounts,
     /// Why the newest calls ended.
-    ended: VecDeque<(CallId, HangupReason)>,
+    ended: VecDeque<(CallId, Cause)>,
     deadlines: DeadlineQueue<Deadline>,
     news: BTreeSet<News>,
     media: VecDeque<Command>,
@@ -115,6 +186,8 @@ pub struct Switch {
     is_overloaded: bool,
     refusals: Seldom,
     bars: Seldom,
+    limits: Seldom,
+    floods: Seldom,
 }
 
 /// A call, and what the switch knows of it.
@@ -127,6 +200,61 @@ struct Entry {
     waiting_for_recording: Vec<(ActiveflowId, FlowCommandId)>,
     /// The flow that follows once the call's files are complete.
     after: Option<OnComplete>,
+    /// Claims that the party wants to stay unknown.
+    is_private: bool,
+    /// How a call that we make is tried.
+    outgoing: Option<outgoing::Outgoing>,
+    /// The flow that a called party meets.
+    meets: Option<Meeting>,
+    /// The dial that it was made by.
+    dial: Option<DialId>,
+    /// The dial by which it is being connected, or was.
+    connecting: Option<DialId>,
+    /// Calls that are hung up with it.
+    chained: Vec<CallId>,
+    /// The activeflow on whose count it is.
+    made_by: Option<ActiveflowId>,
+    /// What fills its silence.
+    filling: filling::Filling,
+    /// What keeps it from taking full part in its bridge.
+    holding: hold::Holding,
+    /// Agents that have answered by it.
+    agents: Vec<Uuid>,
+    /// Its external media.
+    externals: Vec<ExternalId>,
+}
+
+impl Entry {
+    /// A call that nothing is known of yet.
+    fn new(call: Call) -> Self {
+        Self {
+            call,
+            activeflow: None,
+            recording: None,
+            transcribing: None,
+            waiting_for_recording: Vec::new(),
+            after: None,
+            is_private: false,
+            outgoing: None,
+            meets: None,
+            dial: None,
+            connecting: None,
+            chained: Vec::new(),
+            made_by: None,
+            filling: filling::Filling::default(),
+            holding: hold::Holding::default(),
+            agents: Vec::new(),
+            externals: Vec::new(),
+        }
+    }
+}
+
+/// A flow that a called party meets.
+#[derive(Clone, Debug)]
+struct Meeting {
+    flow: Arc<Flow>,
+    /// When it rings, not only when it answers.
+    is_early: bool,
 }
 
 /// An activeflow, and what it acts on.
@@ -139,6 +267,8 @@ struct Run {
     /// How many flows followed one another up to this one, each at the end of a transcription or a
     /// summary of the one before.
     generation: u32,
+    /// Calls at the moment that it has made.
+    calls: usize,
 }
 
 /// A verb under way.
@@ -158,7 +288,9 @@ enum Purpose {
     Transcribing(Uuid),
     /// The talk of a flow.
     Talking(ActiveflowId),
-    /// Asked for from outside: its end is told to nobody.
+    /// What fills the silence of the call.
+    Filling,
+    /// Asked for from outside, or by the switch itself: its end is told to nobody.
     Control,
 }
 
@@ -168,6 +300,7 @@ enum Deadline {
     Call(CallId),
     Flow(ActiveflowId),
     Talk(ActiveflowId),
+    Text(Uuid),
 }
 
 /// Who has something to say.
@@ -175,10 +308,9 @@ enum Deadline {
 enum News {
     Call(CallId),
     Flow(ActiveflowId),
+    /// It rings, unless its flow had more to say.
+    Ring(CallId),
 }
-
-/// How long a stopping switch waits for peers to answer its BYEs: four resends.
-const STOP_PATIENCE: Duration = Duration::from_secs(4);
 
 impl Switch {
     /// A switch that knows nobody's flows yet.
@@ -192,8 +324,15 @@ impl Switch {
         mut rng: Rng,
     ) -> Self {
         Self {
+            carriers: carriers::Carriers::new(
+                now,
+                &config.directory.trunks,
+                config.trunks_probed_every,
+                rng.fork(),
+            ),
             registrar: Registrar::new(),
-            authenticator: Authenticator::new(now, config.realm.clone(), rng.fork()),
+            authenticator: Authenticator::new(now, config.realm.clone(), rng.fork())
+                .with_algorithms(config.digest.clone()),
             config,
             epoch,
             rng,
@@ -212,6 +351,23 @@ impl Switch {
             recordings: RecordingTable::default(),
             transcripts: TranscriptTable::default(),
             messages: MessageTable::default(),
+            dials: HashMap::new(),
+            bridges: bridges::Bridges::default(),
+            transfers: HashMap::new(),
+            resolves: HashMap::new(),
+            asks: HashMap::new(),
+            texts: HashMap::new(),
+            throttle: throttle::Throttle::default(),
+            silent_hops: silent_hops::SilentHops::default(),
+            queues: queue::Queues::default(),
+            ringing: HashMap::new(),
+            attendance: agents::Attendance::default(),
+            conferences: conference::Conferences::default(),
+            bridge_recordings: HashMap::new(),
+            ringback: Arc::new(Prompt::ringback()),
+            hold_music: Arc::new(Prompt::hold_music()),
+            counts: CallCounts::default(),
+            externals: external::Externals::new(),
             ended: VecDeque::new(),
             deadlines: DeadlineQueue::new(),
             news: BTreeSet::new(),
@@ -222,6 +378,8 @@ impl Switch {
             is_overloaded: false,
             refusals: Seldom::default(),
             bars: Seldom::default(),
+            limits: Seldom::default(),
+            floods: Seldom::default(),
         }
     }
 
@@ -229,15 +387,17 @@ impl Switch {
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match input {
             Input::Sip { hop, message } => {
-                let trusted = self.is_trusted(&hop);
+                let trusted = self.is_trusted(now, &hop);
                 self.endpoint.handle_message(now, hop, message, trusted);
             }
             Input::SipClosed { hop } => {
                 self.registrar.handle_connection_lost(hop);
+                self.carriers.handle_connection_lost(now, hop.remote);
                 self.endpoint.handle_transport_error(now, hop);
             }
             Input::Media(event) => self.handle_media(now, event),
             Input::Fetched { command, prompts } => self.handle_fetched(now, command, prompts),
+            Input::External { external, news } => self.handle_external(now, external, news),
             Input::Outside { order, answer } => self.handle_outside(now, order, answer),
             Input::Control { request, control } => self.handle_control(now, request, control),
             Input::Message {
@@ -246,6 +406,7 @@ impl Switch {
                 text,
                 flow,
             } => self.handle_message(now, source, destination, text, flow.as_deref()),
+            Input::Resolved { resolve, hops } => self.handle_resolved(now, resolve, hops),
             Input::Flows(flows) => self.flows = flows,
             Input::Overload(is_overloaded) => self.is_overloaded = is_overloaded,
             Input::Stop => self.stop(now),
@@ -268,8 +429,12 @@ impl Switch {
                 Deadline::Talk(id) => {
                     self.with_current_talk(now, id, |talk| talk.handle_timeout(now));
                 }
+                Deadline::Text(id) => self.handle_text_timeout(now, id),
             }
         }
+        self.handle_carriers_timeout(now);
+        self.queues.handle_timeout(now);
+        self.conferences.handle_timeout(now);
         self.settle(now);
     }
 
@@ -292,6 +457,9 @@ impl Switch {
             self.endpoint.poll_timeout(),
             self.registrar.poll_timeout(),
             self.deadlines.poll_timeout(),
+            self.carriers.poll_timeout(),
+            self.queues.poll_timeout(),
+            self.conferences.poll_timeout(),
             self.stopping,
         ];
         Output::Timeout(deadlines.into_iter().flatten().min())
@@ -303,33 +471,10 @@ impl Switch {
         self.calls.len()
     }
 
-    fn stop(&mut self, now: Instant) {
-        if self.stopping.is_some() {
-            return;
-        }
-        tracing::info!(
-            calls = self.calls.len(),
-            "stopping: no new calls, ending those there are"
-        );
-        self.stopping = Some(now + STOP_PATIENCE);
-        let ids: Vec<CallId> = self.calls.keys().copied().collect();
-        let arrivals: Vec<SessionId> = self.arrivals.keys().copied().collect();
-        for session in arrivals {
-            self.send_away(now, session);
-            self.media.push_back(Command::Close { session });
-        }
-        for id in ids {
-            let cause = Cause::local(HangupReason::Normal, Why::Stopping);
-            self.with_call(now, id, |call, down| call.hangup(down, cause));
-        }
-    }
-
-    fn is_stopped(&self, now: Instant) -> bool {
-        let Some(until) = self.stopping else {
-            return false;
-        };
-        // A dialog of the endpoint outlives its call while a BYE waits for the ACK or its answer.
-        until <= now || self.calls.is_empty() && self.endpoint.stats().dialogs == 0
+    /// Calls so far; each gets its [`Report::CallEnded`].
+    #[must_use]
+    pub const fn counts(&self) -> CallCounts {
+        self.counts
     }
 
     /// Turns news into verbs until there is none.
@@ -343,121 +488,15 @@ impl Switch {
                 match news {
                     News::Call(id) => self.drain_call(now, id),
                     News::Flow(id) => self.drain_flow(now, id),
+                    News::Ring(id) => self.with_call(now, id, Call::ring),
                 }
-            } else {
+            } else if let Some(event) = self.queues.poll_event() {
+                self.handle_queue(now, event);
+            } else if let Some(event) = self.conferences.poll_event() {
+                self.handle_conference(now, event);
+            } else if !self.ring_agents(now) {
                 return;
             }
-        }
-    }
-
-    fn handle_sip(&mut self, now: Instant, event: SipEvent) {
-        match event {
-            SipEvent::Invited {
-                dialog,
-                request,
-                hop,
-            } => self.handle_invited(now, dialog, &request, hop),
-            SipEvent::Request {
-                request,
-                message,
-                hop,
-            } => self.handle_request(now, request, &message, hop),
-            SipEvent::Acked { dialog, sdp } => {
-                self.with_dialog(now, dialog, |call, down| {
-                    call.handle_acked(down, sdp.as_ref())
-                });
-            }
-            SipEvent::Offered { dialog, sdp, .. } => {
-                self.with_dialog(now, dialog, |call, down| {
-                    call.handle_offered(down, sdp.as_ref())
-                });
-            }
-            SipEvent::Answered { dialog, sdp } => {
-                self.with_dialog(now, dialog, |call, down| call.handle_answered(down, &sdp));
-            }
-            SipEvent::Digit { dialog, digit, .. } => {
-                if let Some(digit) = Digit::from_char(digit) {
-                    self.with_dialog(now, dialog, |call, down| {
-                        call.handle_digit(down, digit, DigitPath::Info)
-                    });
-                }
-            }
-            SipEvent::Canceled { dialog } => {
-                let mut cause = Cause::remote(Why::Canceled);
-                cause.reason = HangupReason::Cancel;
-                self.handle_gone(now, dialog, cause);
-            }
-            SipEvent::Ended { dialog, cause } => {
-                let cause = match cause {
-                    EndCause::Bye { .. } => Cause::remote(Why::PeerHungUp),
-                    EndCause::NoAck => Cause::local(HangupReason::Failed, Why::NoAck),
-                    EndCause::SessionExpired => {
-                        Cause::local(HangupReason::Timeout, Why::SessionExpired)
-                    }
-                    _ => Cause::remote(Why::PeerGone),
-                };
-                self.handle_gone(now, dialog, cause);
-            }
-        }
-    }
-
-    fn handle_gone(&mut self, now: Instant, dialog: DialogId, cause: Cause) {
-        let Some(session) = self.dialogs.remove(&dialog) else {
-            return;
-        };
-        if self.arrivals.remove(&session).is_some() {
-            self.media.push_back(Command::Close { session });
-        } else if let Some(id) = self.sessions.get(&session).copied() {
-            self.with_call(now, id, |call, down| call.handle_gone(down, cause));
-        }
-    }
-
-    fn handle_media(&mut self, now: Instant, event: MediaEvent) {
-        match event {
-            MediaEvent::Opened { session, port } => self.handle_opened(now, session, port),
-            MediaEvent::OpenFailed { session, why } => self.handle_open_failed(now, session, &why),
-            MediaEvent::Digit {
-                session,
-                digit,
-                source,
-            } => {
-                if let Some(id) = self.sessions.get(&session).copied() {
-                    let path = DigitPath::from(source);
-                    self.with_call(now, id, |call, down| call.handle_digit(down, digit, path));
-                }
-            }
-            MediaEvent::Finished { command, outcome } => {
-                if let Some(id) = self.orders.get(&command).map(|order| order.call) {
-                    self.with_call(now, id, |call, down| {
-                        call.handle_finished(down, command, outcome);
-                    });
-                }
-            }
-            MediaEvent::Utterance(said) => {
-                if let Some(id) = self.sessions.get(&said.session).copied() {
-                    self.with_call(now, id, |call, _| call.handle_utterance(said));
-                }
-            }
-            MediaEvent::Closed { session, stats } => {
-                if let Some(id) = self.sessions.get(&session).copied() {
-                    self.with_call(now, id, |call, down| call.handle_closed(down, stats));
-                }
-            }
-        }
-    }
-
-    fn with_dialog(
-        &mut self,
-        now: Instant,
-        dialog: DialogId,
-        act: impl FnOnce(&mut Call, &mut Down<'_>),
-    ) {
-        let session = self.dialogs.get(&dialog);
-        if let Some(id) = session
-            .and_then(|session| self.sessions.get(session))
-            .copied()
-        {
-            self.with_call(now, id, act);
         }
     }
 

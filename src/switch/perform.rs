@@ -21,9 +21,6 @@ use crate::flow::{
 use crate::ids::{ActiveflowId, CallId};
 use crate::status::HangupReason;
 
-/// Ended calls whose reason another may be hung up with.
-const ENDED: usize = 10_000;
-
 impl Switch {
     /// Carries out one command of an activeflow.
     pub(super) fn perform(&mut self, now: Instant, id: ActiveflowId, command: FlowCommand) {
@@ -90,11 +87,7 @@ impl Switch {
             FlowCommand::Hangup { reason } => {
                 self.hangup(now, id, Cause::local(reason, Why::FlowEnded));
             }
-            FlowCommand::HangupRelay { reference } => {
-                let ended = self.ended.iter().rev().find(|(call, _)| *call == reference);
-                let reason = ended.map_or(HangupReason::Normal, |(_, reason)| *reason);
-                self.hangup(now, id, Cause::local(reason, Why::FlowEnded));
-            }
+            FlowCommand::HangupRelay { reference } => self.relay_end(now, id, reference),
             FlowCommand::Mute { command, direction } => self.mute(now, id, command, direction),
             FlowCommand::DetectMachine { command, .. } => {
                 let config = AmdConfig::default();
@@ -157,16 +150,23 @@ impl Switch {
                 self.summarize(now, id, command, summary)
             }
             FlowCommand::Ended { why, on_complete } => self.flow_ended(now, id, &why, on_complete),
-            FlowCommand::Connect { command, .. }
-            | FlowCommand::Call { command, .. }
-            | FlowCommand::JoinConference { command, .. }
-            | FlowCommand::JoinConfbridge { command, .. }
-            | FlowCommand::JoinQueue { command, .. }
-            | FlowCommand::StartExternalMedia { command, .. }
-            | FlowCommand::StopExternalMedia { command } => {
-                let why = "not supported by this version";
-                self.finish_flow_command(now, id, command, FlowOutcome::Failed { why });
+            FlowCommand::Connect { command, dial } => self.connect(now, id, command, dial),
+            FlowCommand::Call { command, calls } => self.call_others(now, id, command, calls),
+            FlowCommand::JoinConfbridge {
+                command,
+                confbridge_id,
+            } => self.join_confbridge(now, id, command, &confbridge_id),
+            FlowCommand::JoinConference {
+                command,
+                conference_id,
+            } => self.join_conference(now, id, command, &conference_id),
+            FlowCommand::JoinQueue { command, queue_id } => {
+                self.join_queue(now, id, command, &queue_id)
             }
+            FlowCommand::StartExternalMedia { command, media } => {
+                self.flow_external_start(now, id, command, media)
+            }
+            FlowCommand::StopExternalMedia { command } => self.flow_external_stop(now, id, command),
             _ => {}
         }
     }
@@ -174,29 +174,33 @@ impl Switch {
     /// Turns one report of a call into news for its flow.
     pub(super) fn handle_call(&mut self, now: Instant, id: CallId, event: CallEvent) {
         match event {
-            CallEvent::Status(status) => self.tell_flow(now, id, FlowEvent::CallStatus { status }),
+            CallEvent::Status(status) => {
+                self.tell_flow(now, id, FlowEvent::CallStatus { status });
+                self.meet(now, id, status);
+                self.leg_news(now, id, &event);
+            }
+            CallEvent::EarlyMedia => self.leg_news(now, id, &event),
+            CallEvent::Held => self.party_held(now, id),
             CallEvent::Digit(digit) => {
+                self.tell_externals(id, digit);
                 let digit = digit.to_char();
                 self.tell_flow(now, id, FlowEvent::Digit { digit });
             }
             CallEvent::Utterance(utterance) => self.handle_utterance(now, utterance),
-            CallEvent::HungUp => self.tell_flow(now, id, FlowEvent::CallEnded),
+            CallEvent::HungUp => {
+                let fault = Cause::local(HangupReason::Failed, Why::Internal);
+                let ties = self.calls.get_mut(&id).map(|entry| entry.cut(&fault));
+                self.tell_flow(now, id, FlowEvent::CallEnded);
+                if let Some(ties) = ties {
+                    self.part(now, id, ties);
+                }
+            }
             CallEvent::Finished { command, outcome } => self.handle_order(now, command, outcome),
             CallEvent::Ended { cause, stats } => {
                 let Some(entry) = self.calls.remove(&id) else {
                     return;
                 };
-                let lasted = now.saturating_duration_since(entry.call.started());
-                tracing::info!(
-                    call = %id, %cause, ?lasted,
-                    sent = stats.sent_packets, received = stats.received_packets,
-                    lost = stats.lost_packets, late = stats.late_packets, jitter = ?stats.max_jitter,
-                    "call ended"
-                );
-                if self.ended.len() == ENDED {
-                    self.ended.pop_front();
-                }
-                self.ended.push_back((id, cause.reason));
+                self.tell_ended(now, &entry.call, cause, stats);
                 self.forget_call(now, id, &entry);
                 if let Some(after) = entry.after {
                     self.start_on_complete(now, call_reference(id), after);
@@ -326,6 +330,15 @@ impl Switch {
         {
             return self.end_talk(now, id, FlowOutcome::Done);
         }
+        if self.cancel_connect(now, id, command)
+            || self.leave_confbridge(now, id, command)
+            || self.leave_queue(now, id, command)
+        {
+            return;
+        }
+        let Some(run) = self.activeflows.get(&id) else {
+            return;
+        };
         let running = run.running.iter().find(|(known, _)| *known == command);
         if let (Some(call), Some((_, order))) = (run.call, running.copied()) {
             self.with_call(now, call, |call, down| call.cancel(down, order));
@@ -333,6 +346,10 @@ impl Switch {
     }
 
     fn handle_order(&mut self, now: Instant, command: CommandId, outcome: Outcome) {
+        let is_filling = |order: &Order| order.purpose == Purpose::Filling;
+        if self.orders.get(&command).is_some_and(is_filling) {
+            return self.filling_ended(now, command, &outcome);
+        }
         let outcome = match outcome {
             Outcome::Detected { result, cause } => {
                 return self.machine_detected(now, command, result, cause);
@@ -363,7 +380,7 @@ impl Switch {
             Purpose::Recording(recording) => self.recording_ended(now, order.call, recording),
             Purpose::Transcribing(transcribe) => self.listening_ended(now, transcribe),
             Purpose::Talking(id) => self.talk_order_ended(now, id, command),
-            Purpose::Control => {}
+            Purpose::Filling | Purpose::Control => {}
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use flowswitch_media::command::RecordingConfig;
 use flowswitch_media::dtmf::Digit;
+use uuid::Uuid;
 
 use super::{Purpose, Switch};
 use crate::call::RecordRefused;
@@ -11,7 +12,7 @@ use crate::flow::{
     EndOfKey, FlowCommandId, FlowEvent, FlowOutcome, Recording, RecordingFormat, RecordingOptions,
 };
 use crate::ids::{ActiveflowId, CallId, RecordingId};
-use crate::store::recordings::Recorded;
+use crate::store::recordings::{Recorded, RecordingOf};
 
 impl Switch {
     /// Starts a recording for a flow.
@@ -50,9 +51,9 @@ impl Switch {
         let config = self.recording_config(&recording, options);
         let recorded = Recorded {
             id: recording.id,
-            call,
+            of: RecordingOf::Call(call),
             file_in: config.file_in.clone(),
-            file_out: config.file_out.clone(),
+            file_out: Some(config.file_out.clone()),
             is_complete: false,
         };
         let order = self.new_order(call, Purpose::Recording(recording.id));
@@ -104,15 +105,8 @@ impl Switch {
     }
 
     fn new_recording(&mut self, now: Instant, call: CallId) -> Recording {
-        let since_1970 = self.epoch.since_1970(now);
-        let seconds = i64::try_from(since_1970.as_secs()).unwrap_or_default();
-        let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
         let id = RecordingId(self.rng.uuid());
-        let name = format!(
-            "call_{call}_{}_{:03}",
-            time.strftime("%Y%m%dT%H%M%SZ"),
-            since_1970.subsec_millis()
-        );
+        let name = self.recording_name(now, "call", call.0);
         let format = RecordingFormat::Wav;
         let filenames = ["in", "out"]
             .map(|side| format!("{name}_{side}.{}", format.as_str()))
@@ -123,6 +117,18 @@ impl Switch {
             filenames,
             format,
         }
+    }
+
+    /// Stem of the files of a recording that begins now.
+    pub(super) fn recording_name(&self, now: Instant, kind: &str, id: Uuid) -> String {
+        let since_1970 = self.epoch.since_1970(now);
+        let seconds = i64::try_from(since_1970.as_secs()).unwrap_or_default();
+        let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
+        format!(
+            "{kind}_{id}_{}_{:03}",
+            time.strftime("%Y%m%dT%H%M%SZ"),
+            since_1970.subsec_millis()
+        )
     }
 
     fn recording_config(

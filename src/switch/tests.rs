@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::flow::FlowCommand;
+use crate::store::agents::AgentStatus;
 
 impl Switch {
     /// What is still kept, and how much of it; nothing when nobody calls.
@@ -16,6 +17,19 @@ impl Switch {
             ("orders", self.orders.len()),
             ("orders outside", self.asked.len()),
             ("transcriptions", self.transcriptions.len()),
+            ("dials", self.dials.len()),
+            ("bridges", self.bridges.len()),
+            ("transfers", self.transfers.len()),
+            ("places in queues", self.queues.len()),
+            ("dials of agents", self.ringing.len()),
+            ("agents that talk", self.attendance.len()),
+            ("conferences", self.conferences.len()),
+            ("recordings of bridges", self.bridge_recordings.len()),
+            ("external media", self.externals.len()),
+            ("resolves", self.resolves.len()),
+            ("requests outside of calls", self.asks.len()),
+            ("messages on their way", self.texts.len()),
+            ("channels of trunks", self.channels()),
             (
                 "deadlines",
                 usize::from(self.deadlines.poll_timeout().is_some()),
@@ -29,11 +43,45 @@ impl Switch {
         kept.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
+    /// Channels of trunks that are taken.
+    fn channels(&self) -> usize {
+        let trunks = &self.config.directory.trunks;
+        trunks.ids().map(|trunk| trunks.calls(trunk) as usize).sum()
+    }
+
+    /// Asks no trunk any more how it is.
+    pub(crate) fn leave_trunks_alone(&mut self) {
+        self.carriers.probed_every = None;
+        for trunk in self.config.directory.trunks.ids() {
+            self.carriers.with(trunk, |carrier| carrier.pulse.rest());
+        }
+    }
+
     /// Makes a call panic while it acts.
     pub(crate) fn poison(&mut self, now: Instant) {
         let id = *self.calls.keys().next().expect("somebody calls");
         self.with_call(now, id, |_, _| panic!("poisoned by a test"));
         self.settle(now);
+    }
+
+    /// Makes the call that came in, or the one that we made, panic while it acts.
+    pub(crate) fn poison_where(&mut self, now: Instant, is_meant: fn(bool) -> bool) {
+        let mut calls = self.calls.values();
+        let found = calls.find(|entry| is_meant(entry.call.is_incoming()));
+        let id = found.expect("somebody calls").call.id();
+        self.with_call(now, id, |_, _| panic!("poisoned by a test"));
+        self.settle(now);
+    }
+
+    /// Whether an agent has time.
+    pub(crate) fn agent(&self, name: &str) -> AgentStatus {
+        let agents = &self.config.directory.agents;
+        agents.find(name).expect("an agent of the test").status
+    }
+
+    /// Whom it can call, with what is going on at each.
+    pub(crate) const fn directory(&self) -> &Directory {
+        &self.config.directory
     }
 
     /// Flows that run.
@@ -65,6 +113,28 @@ impl Switch {
         names.0.sort_unstable();
         names.1.sort_unstable();
         names
+    }
+
+    /// The living call of a party, by the beginning of its address; the newest where it has several.
+    pub(crate) fn call_with(&self, party: &str) -> Option<CallId> {
+        let is_it = |entry: &&Entry| {
+            let call = &entry.call;
+            let address = match call.is_incoming() {
+                true => call.source(),
+                false => call.destination(),
+            };
+            call.is_alive() && address.target.starts_with(party)
+        };
+        let found = self.calls.values().filter(is_it);
+        let newest = found.max_by_key(|entry| entry.call.leg().session());
+        newest.map(|entry| entry.call.id())
+    }
+
+    /// The action where the flow of a call stands.
+    pub(crate) fn cursor_of(&self, call: CallId) -> Option<&str> {
+        let flow = self.calls.get(&call)?.activeflow?;
+        let run = self.activeflows.get(&flow)?;
+        Some(run.activeflow.current_action()?.id.as_str())
     }
 
     /// The action where the only flow that runs stands.

@@ -172,10 +172,14 @@ impl Switch {
         let call = self.activeflows.get(&id).and_then(|run| run.call);
         let mut waiting = VecDeque::new();
         for recorded in call.iter().flat_map(|call| self.recordings.of_call(*call)) {
-            for (direction, file) in [
-                (Direction::In, &recorded.file_in),
-                (Direction::Out, &recorded.file_out),
-            ] {
+            let files = [
+                (Direction::In, Some(&recorded.file_in)),
+                (Direction::Out, recorded.file_out.as_ref()),
+            ];
+            let files = files
+                .into_iter()
+                .filter_map(|(way, file)| Some((way, file?)));
+            for (direction, file) in files {
                 if options.direction == Direction::Both || options.direction == direction {
                     waiting.push_back((direction, Duration::ZERO, Sound::File(file.clone())));
                 }

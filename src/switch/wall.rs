@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use bytes::Bytes;
-use flowswitch_media::command::{Command, CommandId};
+use flowswitch_media::command::{Command, CommandId, SessionStats};
 
 use super::arrive::call_reference;
 use super::talking::Talking;
@@ -44,18 +44,24 @@ impl Switch {
         self.call_failed(now, id, entry);
     }
 
-    fn call_failed(&mut self, now: Instant, id: CallId, entry: Entry) {
+    fn call_failed(&mut self, now: Instant, id: CallId, mut entry: Entry) {
         tracing::error!(call = %id, "the call failed and is ended; please report this");
         // What the call believes is not trusted any more: one of the two verbs fits.
         let cause = Cause::local(HangupReason::Failed, Why::Internal);
         let (dialog, session) = (entry.call.leg().dialog(), entry.call.leg().session());
         let reason = Bytes::from(cause.reason_header());
         let refusal = Status::SERVER_INTERNAL_ERROR;
-        self.endpoint.refuse(now, dialog, refusal, Vec::new());
-        self.endpoint.bye(now, dialog, Some(reason));
+        if let Some(dialog) = dialog {
+            self.endpoint.refuse(now, dialog, refusal, Vec::new());
+            self.endpoint.bye(now, dialog, Some(reason));
+        }
         self.media.push_back(Command::Close { session });
+        let ended = entry.call.cause().unwrap_or(&cause).clone();
+        self.tell_ended(now, &entry.call, ended, SessionStats::default());
+        let ties = entry.cut(&cause);
         self.forget_call(now, id, &entry);
         self.forget_orders(now, id);
+        self.part(now, id, ties);
         if let Some(flow) = entry.activeflow {
             self.with_flow(now, flow, |flow| {
                 flow.handle_event(now, FlowEvent::CallEnded)
@@ -79,7 +85,7 @@ impl Switch {
                 // Those of its flow go with the flow.
                 Purpose::Flow(..) | Purpose::Talking(_) => continue,
                 Purpose::Transcribing(transcribe) => self.listening_ended(now, transcribe),
-                Purpose::Recording(_) | Purpose::Control => {}
+                Purpose::Recording(_) | Purpose::Filling | Purpose::Control => {}
             }
             self.orders.remove(&command);
         }
@@ -114,7 +120,9 @@ impl Switch {
         let leg = entry.call.leg();
         self.deadlines.set(Deadline::Call(id), None);
         self.sessions.remove(&leg.session());
-        self.dialogs.remove(&leg.dialog());
+        if let Some(dialog) = leg.dialog() {
+            self.dialogs.remove(&dialog);
+        }
         // Those of its flow go with the flow.
         if let Some(recording) = entry.recording {
             self.orders.remove(&recording);
