@@ -1,7 +1,7 @@
 //! SIP sockets: bytes in become [`Input`]s, transmits become bytes out.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -81,6 +81,12 @@ impl Transports {
         &self.listening
     }
 
+    /// What leaves by these sockets, for whoever chooses hops.
+    #[must_use]
+    pub fn outlets(&self) -> Outlets {
+        Outlets::new(self.listening.clone())
+    }
+
     /// Sends without waiting. What a full socket refuses is lost as a datagram may be; a stream that
     /// does not keep up is closed.
     pub fn send(&self, transmit: Transmit) {
@@ -104,6 +110,77 @@ impl Transports {
                 let address = listener.address();
                 address.port() == hop.local.port() && address.is_ipv4() == hop.local.is_ipv4()
             })
+        })
+    }
+}
+
+/// The addresses that messages leave from.
+#[derive(Clone, Debug)]
+pub struct Outlets(Vec<(Transport, SocketAddr)>);
+
+impl Outlets {
+    /// Takes what is listened to.
+    #[must_use]
+    pub const fn new(listening: Vec<(Transport, SocketAddr)>) -> Self {
+        Self(listening)
+    }
+
+    /// Our transports, UDP first: it is the one that every peer speaks (RFC 3261 §18).
+    #[must_use]
+    pub fn transports(&self) -> Vec<Transport> {
+        let is_spoken = |transport: &Transport| self.0.iter().any(|(ours, _)| ours == transport);
+        [Transport::Udp, Transport::Tcp]
+            .into_iter()
+            .filter(is_spoken)
+            .collect()
+    }
+
+    /// Whether there are IPv4 and IPv6 addresses among them.
+    #[must_use]
+    pub fn families(&self) -> (bool, bool) {
+        let has = |is_four: bool| self.0.iter().any(|(_, ours)| ours.is_ipv4() == is_four);
+        (has(true), has(false))
+    }
+
+    /// The way to `remote`, without a connection yet; `None` when none of our sockets has its family, or
+    /// the system knows no way there.
+    ///
+    /// Of several sockets it is the one at the address that the system would use towards the peer, else
+    /// one that is bound to all addresses, else any from which there is a way.
+    #[must_use]
+    pub fn hop(&self, transport: Transport, remote: SocketAddr) -> Option<Hop> {
+        let is_fit = |(ours, bound): &&(Transport, SocketAddr)| {
+            *ours == transport && bound.is_ipv4() == remote.is_ipv4()
+        };
+        let fit: Vec<SocketAddr> = self
+            .0
+            .iter()
+            .filter(is_fit)
+            .map(|(_, bound)| *bound)
+            .collect();
+        let all: IpAddr = if remote.is_ipv4() {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
+        let ours = LocalAddresses::ask(remote.ip(), SocketAddr::new(all, 0))?;
+        let exact = fit.iter().find(|bound| bound.ip() == ours);
+        let open = || fit.iter().find(|bound| bound.ip().is_unspecified());
+        let other = || {
+            let reaches = |bound: &&SocketAddr| LocalAddresses::ask(remote.ip(), **bound).is_some();
+            fit.iter().find(reaches)
+        };
+        let bound = *exact.or_else(open).or_else(other)?;
+        let ip = if bound.ip().is_unspecified() {
+            ours
+        } else {
+            bound.ip()
+        };
+        Some(Hop {
+            transport,
+            local: SocketAddr::new(ip, bound.port()),
+            remote,
+            connection: None,
         })
     }
 }

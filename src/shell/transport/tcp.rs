@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Counters, LocalAddresses};
@@ -31,8 +31,29 @@ struct Shared {
 
 #[derive(Default)]
 struct Open {
-    writers: HashMap<ConnectionId, (SocketAddr, mpsc::Sender<Bytes>)>,
+    connections: HashMap<ConnectionId, Connection>,
+    /// The connection that messages without one take, by the peer's side of it.
+    remotes: HashMap<SocketAddr, ConnectionId>,
     peers: HashMap<IpAddr, usize>,
+}
+
+/// One connection, from the moment it is wanted.
+struct Connection {
+    remote: SocketAddr,
+    /// What waits to be written, also while the connection is being made: so two messages to a new peer
+    /// share one, and keep their order.
+    writer: mpsc::Sender<Bytes>,
+    /// How something came to be sent on it without naming it: whoever sent that knows the connection by
+    /// this alone, and is told of its end so.
+    unnamed: Option<Hop>,
+    /// Dropped with the connection, which ends its tasks at once whatever they wait for.
+    _kept: oneshot::Sender<()>,
+}
+
+/// The ends of a connection that its tasks hold.
+struct Ends {
+    queue: mpsc::Receiver<Bytes>,
+    given_up: oneshot::Receiver<()>,
 }
 
 /// Connections at once, and from one address: far below what exhausts descriptors.
@@ -101,94 +122,145 @@ impl Connections {
     /// a new one.
     pub(super) fn send(&self, transmit: Transmit) {
         let Transmit { hop, bytes } = transmit;
-        let open = self.lock();
-        let known = hop.connection.or_else(|| {
-            let same_peer = |(id, (remote, _)): (&ConnectionId, &(SocketAddr, _))| {
-                (*remote == hop.remote).then_some(*id)
-            };
-            open.writers.iter().find_map(same_peer)
-        });
-        let writer = known
-            .and_then(|id| open.writers.get(&id))
-            .map(|(_, writer)| writer.clone());
-        drop(open);
-        match (writer, known) {
-            (Some(writer), Some(id)) => {
-                if writer.try_send(bytes).is_err() {
-                    tracing::debug!(remote = %hop.remote, "a peer does not read; its connection is closed");
-                    self.forget(id);
-                }
-            }
-            _ if hop.connection.is_some() => self.report_closed(hop),
-            _ => {
-                tokio::spawn(self.clone().connect(hop, bytes));
-            }
-        }
-    }
-
-    async fn connect(self, hop: Hop, bytes: Bytes) {
-        let stream = timeout(CONNECT, TcpStream::connect(hop.remote)).await;
-        let opened = match stream {
-            Ok(Ok(stream)) => self.open(stream, hop.remote),
-            Ok(Err(_)) | Err(_) => None,
+        let mut open = self.lock();
+        let known = match hop.connection {
+            Some(id) => Some(id),
+            None => open.remotes.get(&hop.remote).copied(),
         };
-        match opened {
-            Some(writer) => {
-                // A new queue has room for the first message.
-                let _ = writer.try_send(bytes);
+        if let Some((id, connection)) =
+            known.and_then(|id| Some((id, open.connections.get_mut(&id)?)))
+        {
+            if hop.connection.is_none() {
+                connection.unnamed = Some(hop);
             }
-            None => self.report_closed(hop),
+            let is_taken = connection.writer.try_send(bytes).is_ok();
+            drop(open);
+            if !is_taken {
+                tracing::debug!(remote = %hop.remote, "a peer does not read; its connection is closed");
+                self.forget(id);
+            }
+            return;
         }
+        if hop.connection.is_some() {
+            drop(open);
+            self.report_closed(hop);
+            return;
+        }
+        let Some((id, writer, ends)) = self.admit(&mut open, hop.remote, Some(hop)) else {
+            drop(open);
+            Counters::count(&self.0.counters.refused_connections);
+            self.report_closed(hop);
+            return;
+        };
+        drop(open);
+        // A new queue has room for the first message.
+        let _ = writer.try_send(bytes);
+        tokio::spawn(self.clone().connect(id, hop, ends));
     }
 
-    /// Registers a connection and starts its tasks; `None` when there are too many.
-    fn open(&self, stream: TcpStream, remote: SocketAddr) -> Option<mpsc::Sender<Bytes>> {
-        let local = LocalAddresses::default().towards(remote.ip(), stream.local_addr().ok()?);
-        let id = ConnectionId(self.0.issued.fetch_add(1, Ordering::Relaxed));
-        let (writer, queue) = mpsc::channel(WRITE_QUEUE);
-        {
-            let mut open = self.lock();
-            let from_peer = open.peers.get(&remote.ip()).copied().unwrap_or(0);
-            if open.writers.len() >= CONNECTIONS || from_peer >= CONNECTIONS_PER_PEER {
-                return None;
-            }
-            open.peers.insert(remote.ip(), from_peer + 1);
-            open.writers.insert(id, (remote, writer.clone()));
+    async fn connect(self, id: ConnectionId, hop: Hop, mut ends: Ends) {
+        let connecting = timeout(CONNECT, connected(hop.local.ip(), hop.remote));
+        let made = tokio::select! {
+            made = connecting => made,
+            _ = &mut ends.given_up => return,
+        };
+        match made {
+            Ok(Ok(stream)) => return self.carry(id, stream, hop, ends).await,
+            Ok(Err(error)) => tracing::debug!(remote = %hop.remote, %error, "cannot connect"),
+            Err(_) => tracing::debug!(remote = %hop.remote, "the connection is not taken"),
         }
-        // Small messages wait for nothing; without the option they only come later.
-        let _ = stream.set_nodelay(true);
+        self.forget(id);
+    }
+
+    /// Starts to carry messages on a connection that a peer has made; `None` when there are too many.
+    fn open(&self, stream: TcpStream, remote: SocketAddr) -> Option<()> {
+        let local = LocalAddresses::default().towards(remote.ip(), stream.local_addr().ok()?);
+        let (id, _, ends) = self.admit(&mut self.lock(), remote, None)?;
         let hop = Hop {
             transport: Transport::Tcp,
             local,
             remote,
-            connection: Some(id),
+            connection: None,
         };
-        let (reader, sink) = stream.into_split();
-        let weak = writer.downgrade();
         let shared = self.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = read(reader, hop, &shared.0, weak) => {}
-                () = write(sink, queue) => {}
-            }
-            shared.forget(id);
-            shared.report_closed(hop);
-        });
-        Some(writer)
+        tokio::spawn(async move { shared.carry(id, stream, hop, ends).await });
+        Some(())
     }
 
-    /// Closes a connection: without its writer both its tasks end.
-    fn forget(&self, id: ConnectionId) {
-        let mut open = self.lock();
-        let Some((remote, _)) = open.writers.remove(&id) else {
+    /// Registers a connection; `None` when there are too many.
+    fn admit(
+        &self,
+        open: &mut Open,
+        remote: SocketAddr,
+        unnamed: Option<Hop>,
+    ) -> Option<(ConnectionId, mpsc::Sender<Bytes>, Ends)> {
+        let with_peer = open.peers.get(&remote.ip()).copied().unwrap_or(0);
+        if open.connections.len() >= CONNECTIONS || with_peer >= CONNECTIONS_PER_PEER {
+            return None;
+        }
+        let id = ConnectionId(self.0.issued.fetch_add(1, Ordering::Relaxed));
+        let (writer, queue) = mpsc::channel(WRITE_QUEUE);
+        let (kept, given_up) = oneshot::channel();
+        open.peers.insert(remote.ip(), with_peer + 1);
+        open.remotes.entry(remote).or_insert(id);
+        let connection = Connection {
+            remote,
+            writer: writer.clone(),
+            unnamed,
+            _kept: kept,
+        };
+        open.connections.insert(id, connection);
+        Some((id, writer, Ends { queue, given_up }))
+    }
+
+    /// Carries messages both ways until one of them is over; what comes is told with the local side of
+    /// `hop`, which is where the peer may reach us.
+    async fn carry(&self, id: ConnectionId, stream: TcpStream, hop: Hop, ends: Ends) {
+        let Some(writer) = self.writer(id) else {
             return;
         };
-        let peer = remote.ip();
+        // Small messages wait for nothing; without the option they only come later.
+        let _ = stream.set_nodelay(true);
+        let hop = Hop {
+            connection: Some(id),
+            ..hop
+        };
+        let (reader, sink) = stream.into_split();
+        tokio::select! {
+            () = read(reader, hop, &self.0, writer) => {}
+            () = write(sink, ends.queue) => {}
+            _ = ends.given_up => {}
+        }
+        self.forget(id);
+        self.report_closed(hop);
+    }
+
+    /// The queue of a connection; `None` when it was given up meanwhile.
+    fn writer(&self, id: ConnectionId) -> Option<mpsc::WeakSender<Bytes>> {
+        let open = self.lock();
+        Some(open.connections.get(&id)?.writer.downgrade())
+    }
+
+    /// Closes a connection, or gives up making it. Who sent on it without
+    /// naming it is told here, once; who named it is told when its tasks have ended.
+    fn forget(&self, id: ConnectionId) {
+        let mut open = self.lock();
+        let Some(connection) = open.connections.remove(&id) else {
+            return;
+        };
+        if open.remotes.get(&connection.remote) == Some(&id) {
+            open.remotes.remove(&connection.remote);
+        }
+        let peer = connection.remote.ip();
         match open.peers.get_mut(&peer) {
             Some(count) if *count > 1 => *count -= 1,
             _ => {
                 open.peers.remove(&peer);
             }
+        }
+        drop(open);
+        if let Some(hop) = connection.unnamed {
+            self.report_closed(hop);
         }
     }
 
@@ -203,6 +275,19 @@ impl Connections {
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A connection from the address that `local` names, which is the one the peer is told of.
+async fn connected(local: IpAddr, remote: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = if remote.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    if !local.is_unspecified() {
+        socket.bind(SocketAddr::new(local, 0))?;
+    }
+    socket.connect(remote).await
 }
 
 /// Reads messages until the peer closes, breaks the framing, or is silent for too long.
@@ -269,3 +354,6 @@ async fn write(mut sink: OwnedWriteHalf, mut queue: mpsc::Receiver<Bytes>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,15 +8,19 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
+use self::unreachable::Sent;
 use super::{Counters, LocalAddresses};
 use crate::sip::message::Message;
 use crate::sip::{Hop, Transmit, Transport};
 use crate::switch::Input;
 
+mod unreachable;
+
 /// One bound socket.
 pub(super) struct Listener {
     socket: Arc<UdpSocket>,
     address: SocketAddr,
+    sent: Arc<Sent>,
 }
 
 /// Room for a burst of some thousand messages while the switch is busy.
@@ -37,6 +41,10 @@ impl Listener {
         }
         // The system may grant less; that is no reason not to start.
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        if let Err(error) = unreachable::ask_for(&socket, address) {
+            // Peers that are not there are then known by their silence alone.
+            tracing::debug!(%error, "ICMP errors are not told by this system");
+        }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         let socket = UdpSocket::from_std(socket.into())?;
@@ -44,6 +52,7 @@ impl Listener {
         Ok(Self {
             socket: Arc::new(socket),
             address,
+            sent: Arc::default(),
         })
     }
 
@@ -54,11 +63,15 @@ impl Listener {
 
     /// Sends one datagram, or loses it.
     pub(super) fn send(&self, transmit: &Transmit) {
-        if let Err(error) = self
-            .socket
-            .try_send_to(&transmit.bytes, transmit.hop.remote)
-        {
-            tracing::debug!(remote = %transmit.hop.remote, %error, "datagram not sent");
+        let remote = transmit.hop.remote;
+        self.sent.remember(remote, &transmit.bytes);
+        let mut result = self.socket.try_send_to(&transmit.bytes, remote);
+        if matches!(&result, Err(error) if unreachable::is_of_another(error)) {
+            self.sent.wake();
+            result = self.socket.try_send_to(&transmit.bytes, remote);
+        }
+        if let Err(error) = result {
+            tracing::debug!(%remote, %error, "datagram not sent");
         }
     }
 
@@ -67,6 +80,7 @@ impl Listener {
         tokio::spawn(receive(
             Arc::clone(&self.socket),
             self.address,
+            Arc::clone(&self.sent),
             inputs,
             counters,
         ));
@@ -76,19 +90,31 @@ impl Listener {
 async fn receive(
     socket: Arc<UdpSocket>,
     bound: SocketAddr,
+    sent: Arc<Sent>,
     inputs: mpsc::Sender<Input>,
     counters: Arc<Counters>,
 ) {
     let mut buffer = vec![0; DATAGRAM];
     let mut locals = LocalAddresses::default();
     loop {
-        let (length, remote) = match socket.recv_from(&mut buffer).await {
-            Ok(received) => received,
-            Err(error) => {
-                // What comes back by ICMP for something sent earlier; the transactions time out.
-                tracing::trace!(%error, "receive");
-                continue;
+        let received = tokio::select! {
+            received = socket.recv_from(&mut buffer) => received.ok(),
+            () = sent.woken() => None,
+        };
+        let Some((length, remote)) = received else {
+            for remote in sent.unreachable(&socket) {
+                let local = locals.towards(remote.ip(), bound);
+                tracing::debug!(%remote, "unreachable, says ICMP");
+                let hop = Hop {
+                    transport: Transport::Udp,
+                    local,
+                    remote,
+                    connection: None,
+                };
+                // When the queue is full, it is known by its silence.
+                let _ = inputs.try_send(Input::SipClosed { hop });
             }
+            continue;
         };
         let hop = Hop {
             transport: Transport::Udp,
