@@ -1,9 +1,12 @@
 //! `flowswitch.toml`: its keys, and errors that name the line and the nearest key that exists.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The file as it is written.
@@ -25,6 +28,55 @@ pub struct FileConfig {
     pub(super) chat: Chat,
     pub(super) message: Message,
     pub(super) smtp: Smtp,
+    pub(super) queues: Vec<Queue>,
+    pub(super) agents: Vec<Agent>,
+    pub(super) conferences: Vec<Conference>,
+    #[serde(skip)]
+    pub(super) origin: Origin,
+}
+
+/// The file itself, to name the line of a value that is wrong in a way TOML knows nothing of.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Origin {
+    file: PathBuf,
+    /// Where each line ends.
+    ends: Vec<usize>,
+}
+
+impl Origin {
+    fn new(file: &Path, text: &str) -> Self {
+        let ends = text.match_indices('\n').map(|(at, _)| at).collect();
+        let file = file.to_owned();
+        Self { file, ends }
+    }
+
+    /// The error of what stands at `span`.
+    pub(super) fn wrong(
+        &self,
+        span: Range<usize>,
+        key: &'static str,
+        value: impl ToString,
+        expected: &'static str,
+    ) -> FileError {
+        FileError::Value {
+            file: self.file.clone(),
+            line: self.ends.partition_point(|end| *end < span.start) + 1,
+            key,
+            value: value.to_string(),
+            expected,
+        }
+    }
+}
+
+/// A password; printed by nobody.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Secret(pub(super) String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -33,6 +85,8 @@ pub(super) struct Sip {
     pub(super) listen: Vec<String>,
     pub(super) external_address: Option<IpAddr>,
     pub(super) accept: Option<String>,
+    pub(super) digest: Option<Vec<String>>,
+    pub(super) dial_allow: Vec<Spanned<String>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -46,21 +100,90 @@ pub(super) struct Rtp {
 #[serde(deny_unknown_fields)]
 pub(super) struct Extension {
     pub(super) extension: String,
-    pub(super) password: Option<String>,
+    pub(super) password: Option<Secret>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Trunk {
-    pub(super) name: String,
-    pub(super) allowed_ips: Vec<String>,
+    pub(super) name: Spanned<String>,
+    pub(super) host: Option<Spanned<String>>,
+    pub(super) transport: Option<Spanned<String>>,
+    pub(super) username: Option<Spanned<String>>,
+    pub(super) password: Option<Spanned<Secret>>,
+    pub(super) register: Option<Spanned<bool>>,
+    pub(super) probe: Option<Spanned<bool>>,
+    #[serde(default)]
+    pub(super) allowed_ips: Vec<Spanned<String>>,
+    pub(super) prefixes: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) priority: Option<Spanned<u32>>,
+    pub(super) channels: Option<Spanned<u32>>,
+    pub(super) cps: Option<Spanned<u32>>,
+    pub(super) calls_per_day: Option<Spanned<u32>>,
+    pub(super) tech_prefix: Option<Spanned<String>>,
+    pub(super) tech_postfix: Option<Spanned<String>>,
+    pub(super) headers: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
+    pub(super) caller_id: Option<Spanned<String>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Number {
-    pub(super) number: String,
-    pub(super) call_flow: String,
+    pub(super) number: Spanned<String>,
+    pub(super) call_flow: Option<String>,
+    pub(super) message_flow: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Queue {
+    pub(super) id: Option<Spanned<String>>,
+    pub(super) name: Spanned<String>,
+    #[serde(default)]
+    pub(super) detail: String,
+    pub(super) wait_flow: Option<String>,
+    #[serde(default)]
+    pub(super) wait_timeout: u32,
+    #[serde(default)]
+    pub(super) service_timeout: u32,
+    #[serde(default)]
+    pub(super) tags: Vec<Spanned<String>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Agent {
+    pub(super) id: Option<Spanned<String>>,
+    pub(super) name: Spanned<String>,
+    pub(super) status: Option<Spanned<String>>,
+    pub(super) ring_method: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) tags: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) addresses: Vec<AgentAddress>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AgentAddress {
+    #[serde(rename = "type")]
+    pub(super) kind: Spanned<String>,
+    pub(super) target: Spanned<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Conference {
+    pub(super) id: Option<Spanned<String>>,
+    pub(super) name: Spanned<String>,
+    #[serde(default)]
+    pub(super) detail: String,
+    pub(super) pre_flow: Option<String>,
+    pub(super) post_flow: Option<String>,
+    #[serde(default)]
+    pub(super) timeout: u32,
+    #[serde(default)]
+    pub(super) record: bool,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -139,6 +262,20 @@ pub enum FileError {
         /// What the TOML reader says.
         why: String,
     },
+    /// A value is none of those that its key may have.
+    #[error("{file}:{line}: {key} = {value:?}: {expected}", file = file.display())]
+    Value {
+        /// Its path.
+        file: PathBuf,
+        /// Counted from one.
+        line: usize,
+        /// The key with its section.
+        key: &'static str,
+        /// What it says.
+        value: String,
+        /// What it may say.
+        expected: &'static str,
+    },
     /// A key of the contract whose feature is not in this version.
     #[error("{file}:{line}: {key:?} is not supported by this version; take it out", file = file.display())]
     NotSupported {
@@ -168,7 +305,7 @@ fn hint(nearest: Option<&'static str>) -> String {
 }
 
 /// Every key by section; the empty section is the top level.
-pub(super) const KEYS: [(&str, &[&str]); 13] = [
+pub(super) const KEYS: [(&str, &[&str]); 16] = [
     (
         "",
         &[
@@ -187,13 +324,74 @@ pub(super) const KEYS: [(&str, &[&str]); 13] = [
             "chat",
             "message",
             "smtp",
+            "queues",
+            "agents",
+            "conferences",
         ],
     ),
-    ("sip", &["listen", "external_address", "accept"]),
+    (
+        "sip",
+        &[
+            "listen",
+            "external_address",
+            "accept",
+            "digest",
+            "dial_allow",
+        ],
+    ),
     ("rtp", &["ports", "media_threads"]),
     ("extensions", &["extension", "password"]),
-    ("trunks", &["name", "allowed_ips"]),
-    ("numbers", &["number", "call_flow"]),
+    (
+        "trunks",
+        &[
+            "name",
+            "host",
+            "transport",
+            "username",
+            "password",
+            "register",
+            "probe",
+            "allowed_ips",
+            "prefixes",
+            "priority",
+            "channels",
+            "cps",
+            "calls_per_day",
+            "tech_prefix",
+            "tech_postfix",
+            "headers",
+            "caller_id",
+        ],
+    ),
+    ("numbers", &["number", "call_flow", "message_flow"]),
+    (
+        "queues",
+        &[
+            "id",
+            "name",
+            "detail",
+            "wait_flow",
+            "wait_timeout",
+            "service_timeout",
+            "tags",
+        ],
+    ),
+    (
+        "agents",
+        &["id", "name", "status", "ring_method", "tags", "addresses"],
+    ),
+    (
+        "conferences",
+        &[
+            "id",
+            "name",
+            "detail",
+            "pre_flow",
+            "post_flow",
+            "timeout",
+            "record",
+        ],
+    ),
     ("outbound_http", &["allow"]),
     ("limits", &["executions", "steps", "stacks", "chain"]),
     ("speech", &["engine", "url", "key"]),
@@ -204,37 +402,9 @@ pub(super) const KEYS: [(&str, &[&str]); 13] = [
 ];
 
 /// Keys that files of later versions have, by section.
-const LATER: [(&str, &[&str]); 3] = [
-    (
-        "",
-        &[
-            "accesskey",
-            "http",
-            "queues",
-            "agents",
-            "conferences",
-            "webhook",
-        ],
-    ),
-    (
-        "trunks",
-        &[
-            "host",
-            "transport",
-            "username",
-            "password",
-            "register",
-            "prefixes",
-            "priority",
-            "channels",
-            "cps",
-            "calls_per_day",
-        ],
-    ),
-    (
-        "numbers",
-        &["message_flow", "action_url", "status_url", "summary_url"],
-    ),
+const LATER: [(&str, &[&str]); 2] = [
+    ("", &["accesskey", "http", "webhook"]),
+    ("numbers", &["action_url", "status_url", "summary_url"]),
 ];
 
 impl FileConfig {
@@ -276,7 +446,9 @@ impl FileConfig {
                 )?;
             }
         }
-        toml::from_str(text).map_err(malformed)
+        let read: Self = toml::from_str(text).map_err(malformed)?;
+        let origin = Origin::new(file, text);
+        Ok(Self { origin, ..read })
     }
 }
 

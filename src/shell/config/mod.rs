@@ -6,12 +6,20 @@ use std::path::{Path, PathBuf};
 
 use crate::flow::Limits;
 use crate::sip::Transport;
-use crate::store::access::Accept;
+use crate::sip::message::Algorithm;
+use crate::store::access::{Accept, DialAllow};
+use crate::store::agents::Agent;
+use crate::store::conferences::Conference;
+use crate::store::flows::Number;
 use crate::store::network::Network;
+use crate::store::queues::Queue;
+use crate::store::trunks::Trunk;
 
 mod file;
+mod people;
 pub mod secrets;
 mod servers;
+mod trunks;
 
 pub use file::{FileConfig, FileError};
 pub use servers::Servers;
@@ -31,16 +39,28 @@ pub struct Settings {
     pub external_address: Option<IpAddr>,
     /// Who may call a flow.
     pub accept: Accept,
+    /// What telephones may prove themselves by, first what is offered first.
+    pub digest: Vec<Algorithm>,
     /// Ports of RTP (even) and RTCP (odd).
     pub rtp_ports: RangeInclusive<u16>,
     /// Threads of the media engine.
     pub media_threads: usize,
     /// Extensions with their passwords, where the file has one.
     pub extensions: Vec<(String, Option<String>)>,
-    /// Trunks by name with the networks they call from.
-    pub trunks: Vec<(String, Vec<Network>)>,
+    /// Carriers and PBXs.
+    pub trunks: Vec<Trunk>,
+    /// Hosts that `sip:` targets may name, beside trunks and private networks.
+    pub dial_allow: DialAllow,
     /// Numbers and the names of their flows.
-    pub numbers: Vec<(String, String)>,
+    pub numbers: Vec<Number>,
+    /// Where callers wait.
+    pub queues: Vec<Queue>,
+    /// Who takes calls.
+    pub agents: Vec<Agent>,
+    /// Where callers meet.
+    pub conferences: Vec<Conference>,
+    /// What the operator may want to look at again.
+    pub doubts: Vec<Doubt>,
     /// Networks that flows may fetch from, beside the public internet.
     pub outbound_allow: Vec<Network>,
     /// What speaks.
@@ -49,6 +69,43 @@ pub struct Settings {
     pub flow_limits: Limits,
     /// Servers outside.
     pub servers: Servers,
+}
+
+/// Something that works, but perhaps not as it was meant; one line for the operator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Doubt {
+    /// A queue wants what nobody is for.
+    #[error("queue {queue:?} is for agents with the tag {tag:?}, and none has it")]
+    TagWithoutAgent {
+        /// Its name.
+        queue: String,
+        /// Which.
+        tag: String,
+    },
+    /// An agent that cannot be called.
+    #[error("agent {agent:?} has no address to be called at")]
+    NoAddress {
+        /// Its name.
+        agent: String,
+    },
+    /// An agent at an extension that the configuration does not have.
+    #[error("agent {agent:?} is at the extension {extension:?}, which does not exist")]
+    NoSuchExtension {
+        /// Its name.
+        agent: String,
+        /// Which.
+        extension: String,
+    },
+}
+
+/// A flow that the configuration names, and what for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowReference {
+    /// What names it, as an operator knows it.
+    pub what: String,
+    /// Name or id of the flow.
+    pub flow: String,
 }
 
 /// Which voice speaks.
@@ -136,6 +193,12 @@ impl Settings {
         if !(1..=MEDIA_THREADS_LIMIT).contains(&media_threads) {
             return Err(wrong("media_threads", media_threads, "expected 1 to 256"));
         }
+        let listen = listen(&sip)?;
+        let trunks = trunks::trunks(&file.origin, file.trunks, &listen)?;
+        let extensions = extensions(file.extensions.unwrap_or_else(default_extensions))?;
+        let queues = people::queues(&file.origin, file.queues)?;
+        let agents = people::agents(&file.origin, file.agents)?;
+        let names: Vec<String> = extensions.iter().map(|(name, _)| name.clone()).collect();
         let from_file = |path: Option<PathBuf>| path.map(|path| directory.join(path));
         Ok(Self {
             flows: overrides
@@ -150,23 +213,57 @@ impl Settings {
                 .log
                 .or(file.log)
                 .unwrap_or_else(|| "info".to_owned()),
-            listen: listen(&sip)?,
+            listen,
             external_address: overrides.external_address.or(file.sip.external_address),
             accept: accept(file.sip.accept.as_deref())?,
+            digest: digest(file.sip.digest.as_deref())?,
             rtp_ports: ports.map_or(Ok(RTP_PORTS), |text| port_range(&text))?,
             media_threads,
-            extensions: extensions(file.extensions.unwrap_or_else(default_extensions))?,
-            trunks: trunks(file.trunks)?,
-            numbers: file
-                .numbers
-                .into_iter()
-                .map(|entry| (entry.number, entry.call_flow))
-                .collect(),
+            extensions,
+            trunks,
+            dial_allow: trunks::dial_allow(&file.origin, &file.sip.dial_allow)?,
+            numbers: people::numbers(&file.origin, file.numbers)?,
+            doubts: people::doubts(&queues, &agents, &names),
+            queues,
+            agents,
+            conferences: people::conferences(&file.origin, file.conferences)?,
             outbound_allow: networks("outbound_http.allow", &file.outbound_http.allow)?,
             speech: speech(file.speech)?,
             flow_limits: flow_limits(&file.limits)?,
             servers,
         })
+    }
+
+    /// Every flow that is named here; whether it exists is known where the flows are.
+    #[must_use]
+    pub fn flow_references(&self) -> Vec<FlowReference> {
+        let numbers = self.numbers.iter().flat_map(|entry| {
+            let (calls, messages) = (&entry.call_flow, &entry.message_flow);
+            [
+                ("the number", &entry.number, calls),
+                ("messages to", &entry.number, messages),
+            ]
+        });
+        let queues = self
+            .queues
+            .iter()
+            .map(|entry| ("the queue", &entry.name, &entry.wait_flow));
+        let conferences = self.conferences.iter().flat_map(|entry| {
+            let (before, after) = (&entry.pre_flow, &entry.post_flow);
+            [
+                ("the conference", &entry.name, before),
+                ("the end of", &entry.name, after),
+            ]
+        });
+        let reference = |(kind, name, flow): (&str, &String, &Option<String>)| {
+            let (what, flow) = (format!("{kind} {name}"), flow.clone()?);
+            Some(FlowReference { what, flow })
+        };
+        numbers
+            .chain(queues)
+            .chain(conferences)
+            .filter_map(reference)
+            .collect()
     }
 }
 
@@ -233,6 +330,27 @@ fn accept(text: Option<&str>) -> Result<Accept, SettingsError> {
     }
 }
 
+fn digest(words: Option<&[String]>) -> Result<Vec<Algorithm>, SettingsError> {
+    let all = [Algorithm::Md5, Algorithm::Sha256];
+    let Some(words) = words else {
+        return Ok(all.into());
+    };
+    let algorithm = |word: &String| {
+        let is_it = |known: &Algorithm| known.as_str().eq_ignore_ascii_case(word);
+        all.into_iter().find(is_it)
+    };
+    let algorithms: Option<Vec<Algorithm>> = words.iter().map(algorithm).collect();
+    let is_good = |algorithms: &Vec<Algorithm>| match algorithms[..] {
+        [_] => true,
+        [first, second] => first != second,
+        _ => false,
+    };
+    algorithms.filter(is_good).ok_or_else(|| {
+        let expected = "expected one or both of \"md5\" and \"sha-256\"";
+        wrong("sip.digest", words.join(", "), expected)
+    })
+}
+
 fn port_range(text: &str) -> Result<RangeInclusive<u16>, SettingsError> {
     let expected =
         "expected LOW-HIGH with room for at least one pair of ports, such as 16384-32767";
@@ -253,14 +371,6 @@ fn networks(key: &'static str, texts: &[String]) -> Result<Vec<Network>, Setting
     texts.iter().map(parse).collect()
 }
 
-fn trunks(entries: Vec<file::Trunk>) -> Result<Vec<(String, Vec<Network>)>, SettingsError> {
-    let trunk = |entry: file::Trunk| {
-        let networks = networks("trunks.allowed_ips", &entry.allowed_ips)?;
-        Ok((entry.name, networks))
-    };
-    entries.into_iter().map(trunk).collect()
-}
-
 fn extensions(
     entries: Vec<file::Extension>,
 ) -> Result<Vec<(String, Option<String>)>, SettingsError> {
@@ -277,14 +387,18 @@ fn extensions(
         {
             return Err(wrong("extensions.extension", name, "it stands there twice"));
         }
-        if entry.password.as_deref() == Some("") {
+        if entry
+            .password
+            .as_ref()
+            .is_some_and(|secret| secret.0.is_empty())
+        {
             let expected = "leave the key out to have a password made";
             return Err(wrong("extensions.password", "", expected));
         }
     }
     Ok(entries
         .into_iter()
-        .map(|entry| (entry.extension, entry.password))
+        .map(|entry| (entry.extension, entry.password.map(|secret| secret.0)))
         .collect())
 }
 

@@ -73,8 +73,8 @@ fn an_unknown_key_is_named_with_its_line_and_its_neighbour() {
 #[test]
 fn a_key_of_a_later_version_is_told_from_a_misspelt_one() {
     assert_eq!(
-        said("[[trunks]]\nname = \"c\"\nhost = \"sip.example.com\""),
-        "flowswitch.toml:3: \"trunks.host\" is not supported by this version; take it out"
+        said("[[numbers]]\nnumber = \"1\"\naction_url = \"https://a.example\""),
+        "flowswitch.toml:3: \"numbers.action_url\" is not supported by this version; take it out"
     );
 }
 
@@ -91,6 +91,11 @@ fn wrong_values_are_one_line_that_says_what_is_expected() {
             "[sip]\naccept = \"all\"",
             "expected \"known\" or \"anyone\"",
         ),
+        (
+            "[sip]\ndigest = [\"md5\", \"md5\"]",
+            "expected one or both of",
+        ),
+        ("[sip]\ndigest = [\"sha1\"]", "expected one or both of"),
         ("[rtp]\nports = \"5-5\"", "expected LOW-HIGH"),
         ("[rtp]\nports = \"20000-10000\"", "expected LOW-HIGH"),
         ("[rtp]\nmedia_threads = 0", "expected 1 to 256"),
@@ -98,7 +103,10 @@ fn wrong_values_are_one_line_that_says_what_is_expected() {
             "[[trunks]]\nname = \"c\"\nallowed_ips = [\"1.2.3\"]",
             "expected an address or a network",
         ),
-        ("[[trunks]]\nname = \"c\"", "missing field `allowed_ips`"),
+        (
+            "[[trunks]]\nname = \"c\"",
+            "flowswitch.toml:2: trunks.name = \"c\": needs host",
+        ),
         (
             "[[extensions]]\nextension = \"a b\"",
             "expected up to 64 letters",
@@ -120,6 +128,8 @@ fn wrong_values_are_one_line_that_says_what_is_expected() {
         assert!(said(text).contains(part), "{text}: {}", said(text));
     }
 }
+
+mod objects;
 
 #[test]
 fn the_example_file_is_read_with_every_key_it_shows() {
