@@ -328,22 +328,34 @@ impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let policy = Arc::clone(&self.0);
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0))
-                .await
-                .map_err(|_| FetchError::Unresolved)?
-                .collect();
-            if let Some(refused) = found.iter().find(|found| !policy.permits(found.ip())) {
-                return Err(FetchError::Refused {
-                    address: refused.ip(),
-                }
-                .into());
-            }
-            if found.is_empty() {
-                return Err(FetchError::Unresolved.into());
-            }
+            let found = permitted_addresses(&policy, name.as_str(), 0).await?;
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
+}
+
+/// The addresses of a host, name or literal, when there are any and all of them are permitted.
+///
+/// # Errors
+/// [`FetchError::Unresolved`], [`FetchError::Refused`].
+pub(crate) async fn permitted_addresses(
+    policy: &OutboundPolicy,
+    host: &str,
+    port: u16,
+) -> Result<Vec<SocketAddr>, FetchError> {
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|_| FetchError::Unresolved)?
+        .collect();
+    if let Some(refused) = found.iter().find(|found| !policy.permits(found.ip())) {
+        return Err(FetchError::Refused {
+            address: refused.ip(),
+        });
+    }
+    if found.is_empty() {
+        return Err(FetchError::Unresolved);
+    }
+    Ok(found)
 }
 
 /// Where a redirect leads (RFC 9110 §10.2.2).
