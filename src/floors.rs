@@ -11,7 +11,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("sdp", &[]),
     ("flow", &[]),
     ("call", &["sip", "sdp"]),
-    ("store", &["flow"]),
+    ("store", &["sip", "flow", "call"]),
     ("switch", &["sip", "sdp", "flow", "call", "store"]),
     ("dryrun", &["flow"]),
     (
@@ -24,17 +24,22 @@ const ROOMS: [(&str, &[&str]); 12] = [
 const GROUND: [&str; 3] = ["time", "ids", "status"];
 
 /// Rooms that may use the media crate, and which of its modules.
-const MEDIA: [(&str, &[&str]); 5] = [
+const MEDIA: [(&str, &[&str]); 6] = [
     ("sdp", &["codec", "command"]),
     ("call", &["amd", "command", "dtmf", "prompt"]),
+    ("store", &["command"]),
     ("switch", &["amd", "command", "dtmf", "prompt"]),
     (
         "shell",
-        &["command", "dtmf", "dsp", "host", "prompt", "frame"],
+        &[
+            "codec", "command", "dtmf", "dsp", "host", "prompt", "frame", "rtp",
+        ],
     ),
     (
         "sim",
-        &["codec", "command", "dsp", "dtmf", "engine", "prompt", "rtp"],
+        &[
+            "amd", "codec", "command", "dsp", "dtmf", "engine", "prompt", "rtp",
+        ],
     ),
 ];
 

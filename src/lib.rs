@@ -18,7 +18,7 @@
 //! 6  shell       sockets, clock, HTTP out, speech, disk, threads: the only async
 //! 5  dryrun      a flow with a scripted caller, in virtual time: uses flow only
 //! 4  switch      the one owner: joins calls and flows; Input and Output
-//! 3  call        one party            |  store    what is configured, what has been
+//! 3  call        one party  <  store  what is configured, what has been
 //! 2  sdp         |  sip  message < transaction < dialog < endpoint  |  flow
 //! 1  media (crate)  |  time  |  ids  |  status
 //! ```
@@ -32,14 +32,14 @@
 //! |---|---|
 //! | [`time`], [`ids`], [`status`] | deadlines and the wall clock as values; names and randomness; words of the API that calls and flows share |
 //! | [`sip::message`] | bytes to types and back, tolerant in, strict out; a body stays bytes |
-//! | [`sip`] | transactions, dialogs and the endpoint over them; beside them [`sip::registrar`] and [`sip::auth`] |
+//! | [`sip`] | transactions, dialogs and the endpoint over them; beside them [`sip::registrar`], [`sip::registration`] and [`sip::auth`] |
 //! | [`sdp`] | descriptions, and [`sdp::negotiate`]: offer and answer to a media configuration |
 //! | [`flow`] | [`flow::dialect`]: JSON to typed actions; [`flow::lint`]: what is wrong with it; [`flow::Activeflow`]: one run; knows no call |
 //! | [`call`] | one party: dialog and media session with status, verbs and a cause; knows no flow |
-//! | [`store`] | flows by name and number, who may call, networks; recordings, transcripts and messages that were made |
-//! | [`switch`] | who calls what, flow order to call verb and back, what is asked from outside, registration |
+//! | [`store`] | flows by name and number, who may call, whom we call (trunks, agents, queues, conferences), networks; calls, recordings, transcripts and messages that have been |
+//! | [`switch`] | who calls whom, who is joined with whom, who waits for whom, who holds and transfers whom, flow order to call verb and back, what is asked from outside, messages, registrations on both sides, how trunks are |
 //! | [`dryrun`] | tests of flows without a phone: script, world, comparison, coverage |
-//! | [`shell`] | sockets, settings, the flows directory, prompts and speech, errands outside, the driver |
+//! | [`shell`] | sockets, finding hosts, settings, the flows directory, prompts and speech, errands outside, external media, the driver |
 //!
 //! # Data flows
 //!
@@ -61,15 +61,46 @@
 //! `Finished`, also when its session dies; one that no cursor waits for moves nothing. A call plays one
 //! thing after another, in the order they were asked for, and sends digits likewise.
 //!
+//! **Caller to agent.** `queue_join` → [`flow::FlowCommand::JoinQueue`] → a place in line, while the wait flow
+//! goes on → an agent with time is called, as anybody is → its answer: the agent is in a bridge →
+//! [`flow::FlowEvent::QueueServed`] → the caller's flow comes there → [`flow::FlowCommand::JoinConfbridge`]. A
+//! conference is such a bridge with a door. What becomes of places, participants and agents is told by
+//! [`switch::Report`].
+//!
+//! **End of a call to its record.** [`call::CallEvent::Ended`] → [`store::calls::CallRecord`] →
+//! [`switch::Report::CallEnded`], once for every call that came to be, also for one that has failed.
+//!
+//! **Message in and out.** MESSAGE → [`sip::Event::Request`] → who sends it is proven as a caller is → the flow of
+//! the number, or the telephones of the extension. [`flow::FlowCommand::SendMessage`] → to each target by its ways,
+//! as a call would go → [`sip::Endpoint::ask`] → [`sip::Event::Responded`] → the next way, or what became of it:
+//! [`switch::Report::Message`]. So do registrations of ours ([`sip::registration`]) and questions how trunks are.
+//!
 //! **Request from outside, beside the flow.** [`switch::Input::Control`] → the same verbs of the
 //! [`call::Call`] that flows use, under orders that no cursor waits for, or news for the activeflow (resume,
 //! stop) → one [`switch::Output::Controlled`]: taken on, or why not. The flow hears of a recording or
 //! transcription by its variables; its cursor stays where it is.
 //!
+//! **Hold and transfer, beside the flow too.** A verb, or a re-INVITE of the party → what the call takes part in
+//! ([`flowswitch_media::command::Part`]) and what fills its silence → Join and Play. A transfer, asked for from
+//! outside or by REFER → the bridge is kept while somebody is dialed → the new partner joins it, or whoever is
+//! alone goes on as after a talk: the action that began the first talk is over with the last.
+//!
+//! **Flow action to a second leg and back.** `connect`, `call` → the switch's route (an address to parties,
+//! a party to trunks and hosts) → [`switch::Output::Resolve`] → [`switch::Input::Resolved`] → a media port →
+//! [`call::Call::dial`] → [`sip::Endpoint::invite`] → 18x, 200 or a refusal → the next address, the next
+//! trunk, or the one who asked: a bridge ([`flowswitch_media::command::Command::Join`]), a flow of its own, or
+//! the caller's next action.
+//!
 //! **Flow action to the world outside and back.** `webhook_send`, `fetch`, `email_send`, … →
 //! [`flow::FlowCommand`] → [`switch::Output::Outside`] → [`shell::outside`] (the one gate, SMTP, providers) →
 //! [`switch::Input::Outside`] → the asker: a flow, a message, a transcription, a talk. `transcribe_start` and
 //! `ai_talk` listen: [`flowswitch_media::command::Event::Utterance`] → an order to transcribe → words.
+//!
+//! **Call to another host and back.** `external_media_start` → [`flow::FlowCommand::StartExternalMedia`] →
+//! [`switch::Output::External`] → [`shell::external`] connects by RTP, AudioSocket or WebSocket →
+//! [`switch::Input::External`] → [`flowswitch_media::command::Command::OpenExternal`]: the session is mixed
+//! from then on, and each 20 ms the engine hands over what the other side hears and how much of what it said
+//! is gone, by which the shell paces what it says next.
 //!
 //! # Who owns what
 //!
@@ -79,7 +110,7 @@
 //! | media sessions, jitter buffers, playbacks | engine *k* | media thread *k* | [`flowswitch_media::command`] |
 //! | SIP sockets; RTP sockets and ports | transport tasks; host *k* | tokio; thread *k* | queues; same thread |
 //! | prompts, settings, flows | nobody: immutable `Arc` | shared | by value |
-//! | HTTP, speech, files | tasks of the shell | tokio | an order's id out, the result back as an input |
+//! | HTTP, speech, files, external media | tasks of the shell | tokio | an order's id out, the result back as an input |
 //!
 //! A call is taken out of its table while it acts: if it panics, that call ends and the switch goes on; a
 //! media session likewise.

@@ -4,18 +4,23 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flowswitch_media::command::{CommandId, Event};
+use flowswitch_media::command::{Command, CommandId, Event};
 use flowswitch_media::host::MediaHost;
 use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::external::Externals;
 use super::outside::Outside;
 use super::prompts::Prompts;
+use super::resolver::Resolver;
 use super::transport::Transports;
+use crate::sip::SipHost;
+use crate::store::calls::CallRecord;
 use crate::store::transcripts::Transcript;
 use crate::switch::{
-    Input, OrderId, Output, OutsideAnswer, OutsideFailure, OutsideRequest, Report, Source, Switch,
+    Conferencecall, Input, OrderId, Output, OutsideAnswer, OutsideFailure, OutsideRequest,
+    Queuecall, Report, ResolveId, Source, Switch,
 };
 
 /// The switch with the world around it.
@@ -26,10 +31,14 @@ pub struct Driver {
     pub transports: Transports,
     /// Where its media orders go.
     pub media: MediaHost,
+    /// What finds the hosts it wants to reach.
+    pub resolver: Arc<Resolver>,
     /// What makes its prompts.
     pub prompts: Arc<Prompts>,
     /// What does the rest of its errands.
     pub outside: Arc<Outside>,
+    /// What carries sound to other hosts.
+    pub externals: Externals,
     /// What happens, but for media.
     pub inputs: mpsc::Receiver<Input>,
     /// For answers that come later.
@@ -89,11 +98,20 @@ impl Driver {
         loop {
             match self.switch.poll_output(now) {
                 Output::Transmit(transmit) => self.transports.send(transmit),
+                Output::Media(Command::OpenExternal {
+                    external,
+                    session,
+                    config,
+                }) => self
+                    .externals
+                    .let_in(&mut self.media, external, session, config),
                 Output::Media(command) => self.media.send(command),
+                Output::External { external, order } => self.externals.order(external, order),
                 Output::Fetch { command, sources } => self.fetch(command, sources),
                 Output::Outside { order, request } => {
                     errands.spawn(self.carry_out(order, request));
                 }
+                Output::Resolve { resolve, host } => self.resolve(resolve, host),
                 // The shell asks nothing of calls by itself.
                 Output::Controlled { .. } => {}
                 Output::Report(report) => tell(&report),
@@ -125,6 +143,21 @@ impl Driver {
         }
     }
 
+    /// One search, and its one answer, however it ends.
+    fn resolve(&self, resolve: ResolveId, host: SipHost) {
+        let resolver = Arc::clone(&self.resolver);
+        let answers = self.answers.clone();
+        tokio::spawn(async move {
+            let search = AssertUnwindSafe(resolver.resolve(&host)).catch_unwind();
+            let hops = search.await.unwrap_or_else(|_| {
+                tracing::error!(host = %host.host, "a search for a host failed; please report this");
+                Vec::new()
+            });
+            // Nobody waits for it when the switch has stopped.
+            let _ = answers.send(Input::Resolved { resolve, hops }).await;
+        });
+    }
+
     fn fetch(&self, command: CommandId, sources: Vec<Source>) {
         let prompts = Arc::clone(&self.prompts);
         let answers = self.answers.clone();
@@ -148,8 +181,9 @@ impl Driver {
 /// What is known of calls is in the log; what was said in them is not.
 fn tell(report: &Report) {
     match report {
+        Report::CallEnded(record) => tell_call(record),
         Report::Message(message) => {
-            tracing::info!(message = %message.id, status = message.status.as_str(), "message");
+            tracing::info!(message = %message.id, status = message.status().as_str(), "message");
         }
         Report::Transcript(transcript) => {
             let Transcript {
@@ -166,7 +200,51 @@ fn tell(report: &Report) {
         Report::TranscribeEnded { transcribe, call } => {
             tracing::info!(%call, %transcribe, "transcription is over");
         }
+        Report::Queuecall(Queuecall {
+            id,
+            queue,
+            call,
+            status,
+            ..
+        }) => {
+            tracing::info!(%call, %queue, queuecall = %id, status = status.as_str(), "queuecall");
+        }
+        Report::Conferencecall(Conferencecall {
+            id,
+            conference,
+            call,
+            status,
+            ..
+        }) => {
+            let status = status.as_str();
+            tracing::info!(%call, %conference, conferencecall = %id, status, "conferencecall");
+        }
+        Report::Agent { agent, status } => {
+            tracing::info!(%agent, status = status.as_str(), "agent");
+        }
+        Report::ExternalMedia(report) => {
+            let (call, external) = (report.call, report.id);
+            tracing::debug!(%call, %external, status = report.status.as_str(), "external media");
+        }
+        Report::BridgeJoined { confbridge, call } => {
+            tracing::debug!(%call, %confbridge, "in the bridge");
+        }
+        Report::BridgeLeft { confbridge, call } => {
+            tracing::debug!(%call, %confbridge, "out of the bridge");
+        }
     }
+}
+
+fn tell_call(record: &CallRecord) {
+    let stats = &record.stats;
+    tracing::info!(
+        call = %record.id, direction = record.direction.as_str(), cause = %record.cause,
+        q850 = record.cause.value.0, status = record.cause.status(),
+        reached = record.reached().as_str(), lasted = ?record.lasted(), talked = ?record.talked(),
+        sent = stats.sent_packets, received = stats.received_packets,
+        lost = stats.lost_packets, late = stats.late_packets, jitter = ?stats.max_jitter,
+        "call ended"
+    );
 }
 
 /// How long the end waits for mails and webhooks that are under way: a try and the next.

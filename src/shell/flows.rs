@@ -7,16 +7,18 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 
+use super::config::FlowReference;
 use crate::flow::Flow;
 use crate::flow::dialect::{MAX_TEXT, Support, parse_flow};
 use crate::ids::Rng;
-use crate::store::flows::FlowTable;
+use crate::store::flows::{FlowTable, Number};
 use crate::switch::Input;
 
 /// The flows of one directory, by file.
 pub struct FlowDirectory {
     directory: PathBuf,
-    numbers: Vec<(String, String)>,
+    numbers: Vec<Number>,
+    references: Vec<FlowReference>,
     files: BTreeMap<PathBuf, File>,
     rng: Rng,
 }
@@ -43,12 +45,18 @@ const INTERVAL: Duration = Duration::from_millis(500);
 const FILES: usize = 10_000;
 
 impl FlowDirectory {
-    /// A directory that has not been looked at.
+    /// A directory that has not been looked at; `references` are the flows that the configuration names.
     #[must_use]
-    pub const fn new(directory: PathBuf, numbers: Vec<(String, String)>, rng: Rng) -> Self {
+    pub const fn new(
+        directory: PathBuf,
+        numbers: Vec<Number>,
+        references: Vec<FlowReference>,
+        rng: Rng,
+    ) -> Self {
         Self {
             directory,
             numbers,
+            references,
             files: BTreeMap::new(),
             rng,
         }
@@ -190,9 +198,9 @@ impl FlowDirectory {
         for clash in clashes {
             tracing::warn!("{clash}");
         }
-        for (number, name) in &self.numbers {
-            if table.find(name).is_none() {
-                tracing::warn!("the number {number} is for flow {name:?}, which does not exist");
+        for FlowReference { what, flow } in &self.references {
+            if table.find(flow).is_none() {
+                tracing::warn!("{what} is for flow {flow:?}, which does not exist");
             }
         }
         table
@@ -214,7 +222,12 @@ mod tests {
 
     fn directory() -> (tempfile::TempDir, FlowDirectory) {
         let place = tempfile::tempdir().unwrap();
-        let flows = FlowDirectory::new(place.path().to_owned(), Vec::new(), Rng::from_number(1));
+        let flows = FlowDirectory::new(
+            place.path().to_owned(),
+            Vec::new(),
+            Vec::new(),
+            Rng::from_number(1),
+        );
         (place, flows)
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use flowswitch_media::host::{HostConfig, MediaHost};
@@ -12,16 +12,23 @@ use tokio::sync::mpsc;
 
 use super::config::{Settings, SpeechSettings, secrets};
 use super::driver::Driver;
+use super::external::Externals;
 use super::fetch::{ApiKey, OutboundPolicy, ProviderConfig, install_tls};
 use super::flows::FlowDirectory;
 use super::outside::{Outside, OutsideConfig};
 use super::prompts::{PromptLimits, Prompts, PromptsConfig};
+use super::resolver::Resolver;
 use super::speech::{HttpVoiceConfig, SpeechConfig};
 use super::transport::{Counters, Transports};
 use crate::ids::Rng;
-use crate::sip::{Endpoint, EndpointConfig, Limits};
-use crate::store::access::{Access, Trunk};
+use crate::sip::{Endpoint, EndpointConfig, Limits, SipHost};
+use crate::store::access::Access;
+use crate::store::agents::AgentTable;
+use crate::store::conferences::ConferenceTable;
+use crate::store::directory::Directory;
 use crate::store::flows::FlowTable;
+use crate::store::queues::QueueTable;
+use crate::store::trunks::TrunkTable;
 use crate::switch::{Assistant, Input, Switch, SwitchConfig};
 use crate::time::Epoch;
 
@@ -31,14 +38,24 @@ const QUEUE: usize = 8192;
 const CALLS: usize = 16_000;
 /// A call has a handful of transactions alive, most of them over and waiting for resends.
 const TRANSACTIONS: usize = 200_000;
+/// A trunk that is down is known to be so within a minute or so; it also keeps the way back through a NAT
+/// open.
+const TRUNKS_PROBED_EVERY: Duration = Duration::from_secs(30);
 
 /// Serves until SIGTERM or SIGINT, then ends every call in order.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     install_tls();
     let mut rng = Rng::new(rand::random());
     let passwords = secrets::passwords(&settings.data, &settings.extensions, &mut rng)?;
-    let mut directory =
-        FlowDirectory::new(settings.flows.clone(), settings.numbers.clone(), rng.fork());
+    for doubt in &settings.doubts {
+        tracing::warn!("{doubt}");
+    }
+    let mut directory = FlowDirectory::new(
+        settings.flows.clone(),
+        settings.numbers.clone(),
+        settings.flow_references(),
+        rng.fork(),
+    );
     let flows = directory
         .refresh()
         .with_context(|| {
@@ -64,8 +81,10 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         let _ = sink.send(event);
     })
     .context("cannot start the media engine")?;
+    let resolver = Arc::new(Resolver::from_system(transports.outlets(), rng.fork())?);
     let prompts = Arc::new(Prompts::new(prompts_config(&settings))?);
     let outside = Arc::new(Outside::new(outside_config(&settings))?);
+    let externals = Externals::new(outbound_policy(&settings), answers.clone());
 
     let screen = start_screen(&settings, &transports, &flows, &passwords)?;
     let mut switch = new_switch(&settings, passwords, &mut rng);
@@ -74,8 +93,10 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         switch,
         transports,
         media,
+        resolver,
         prompts,
         outside,
+        externals,
         inputs,
         answers: answers.clone(),
         events,
@@ -91,8 +112,8 @@ fn new_switch(settings: &Settings, passwords: Vec<(String, String)>, rng: &mut R
     let endpoint = EndpointConfig {
         external_address: settings.external_address,
         user_agent: concat!("flowswitch/", env!("CARGO_PKG_VERSION")).to_owned(),
-        session_expires: std::time::Duration::from_secs(1800),
-        min_se: std::time::Duration::from_secs(90),
+        session_expires: Duration::from_secs(1800),
+        min_se: Duration::from_secs(90),
         limits: Limits {
             transactions: TRANSACTIONS,
             dialogs: CALLS,
@@ -102,14 +123,21 @@ fn new_switch(settings: &Settings, passwords: Vec<(String, String)>, rng: &mut R
         recordings: settings.data.join("recordings"),
         beep: Arc::new(Prompt::beep()),
         realm: "flowswitch".to_owned(),
+        digest: settings.digest.clone(),
         flow_limits: settings.flow_limits,
         calls: CALLS,
         providers: outside_config(settings).providers(),
         assistant: assistant(settings),
+        directory: Directory {
+            trunks: TrunkTable::new(settings.trunks.clone()),
+            agents: AgentTable::new(settings.agents.clone()),
+            queues: QueueTable::new(settings.queues.clone()),
+            conferences: ConferenceTable::new(settings.conferences.clone()),
+            dial_allow: settings.dial_allow.clone(),
+        },
+        trunks_probed_every: Some(TRUNKS_PROBED_EVERY),
     };
-    let trunk = |(name, networks): (String, _)| Trunk { name, networks };
-    let trunks = settings.trunks.iter().cloned().map(trunk).collect();
-    let access = Access::new(settings.accept, trunks, passwords);
+    let access = Access::new(settings.accept, settings.trunks.clone(), passwords);
     let now = Instant::now();
     let epoch = Epoch::new(now, SystemTime::now());
     Switch::new(
@@ -122,12 +150,17 @@ fn new_switch(settings: &Settings, passwords: Vec<(String, String)>, rng: &mut R
     )
 }
 
+/// What the hosts and URLs of flows may reach.
+fn outbound_policy(settings: &Settings) -> OutboundPolicy {
+    OutboundPolicy {
+        allow: settings.outbound_allow.clone(),
+    }
+}
+
 fn outside_config(settings: &Settings) -> OutsideConfig {
     let servers = settings.servers.clone();
     OutsideConfig {
-        outbound: OutboundPolicy {
-            allow: settings.outbound_allow.clone(),
-        },
+        outbound: outbound_policy(settings),
         smtp: servers.smtp,
         message: servers.message,
         transcription: servers.transcription,
@@ -161,9 +194,7 @@ fn prompts_config(settings: &Settings) -> PromptsConfig {
         flows_dir: settings.flows.clone(),
         data_dir: settings.data.clone(),
         speech,
-        outbound: OutboundPolicy {
-            allow: settings.outbound_allow.clone(),
-        },
+        outbound: outbound_policy(settings),
         limits: PromptLimits::default(),
     }
 }
@@ -208,9 +239,11 @@ fn start_screen(
         let numbers = flow.numbers.join(", ");
         writeln!(screen, "    {:<10}{numbers}", flow.name)?;
     }
-    for (number, flow) in &settings.numbers {
-        writeln!(screen, "  number      {number} -> {flow}")?;
+    for entry in &settings.numbers {
+        let flow = entry.call_flow.as_deref().unwrap_or("(no calls)");
+        writeln!(screen, "  number      {} -> {flow}", entry.number)?;
     }
+    directory_lines(&mut screen, settings)?;
     for ((extension, password), (_, configured)) in passwords.iter().zip(&settings.extensions) {
         let shown = if configured.is_some() {
             "(as configured)"
@@ -241,4 +274,41 @@ fn start_screen(
     }
     writeln!(screen, "ready")?;
     Ok(screen)
+}
+
+/// Whom the switch can call: a line for each trunk, and one for each kind of the others.
+fn directory_lines(screen: &mut String, settings: &Settings) -> std::fmt::Result {
+    for trunk in &settings.trunks {
+        let reached = match &trunk.out {
+            Some(out) => format!("{}  {}", place(&out.host), out.prefixes.join(" ")),
+            None => "(calls in only)".to_owned(),
+        };
+        writeln!(screen, "  trunk       {}  {reached}", trunk.name)?;
+    }
+    let queues = settings.queues.iter().map(|queue| queue.name.as_str());
+    let agents = settings.agents.iter().map(|agent| agent.name.as_str());
+    let conferences = settings.conferences.iter().map(|room| room.name.as_str());
+    let kinds: [(&str, Vec<&str>); 3] = [
+        ("queues", queues.collect()),
+        ("agents", agents.collect()),
+        ("conferences", conferences.collect()),
+    ];
+    for (kind, names) in kinds {
+        if !names.is_empty() {
+            writeln!(screen, "  {kind:<11} {}", names.join(", "))?;
+        }
+    }
+    Ok(())
+}
+
+/// A host as the configuration writes it, and its transport.
+fn place(host: &SipHost) -> String {
+    let mut place = match host.transport {
+        Some(transport) => format!("{}:{}", transport.token().to_ascii_lowercase(), host.host),
+        None => host.host.to_string(),
+    };
+    if let Some(port) = host.port {
+        place.push_str(&format!(":{port}"));
+    }
+    place
 }
