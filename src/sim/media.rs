@@ -1,12 +1,16 @@
 //! What stands for the media host: the engine, its ports, and the files of its recordings.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use flowswitch_media::command::{Command, CommandId, Event, MediaError, SessionId};
+use flowswitch_media::command::{Command, CommandId, Event, ExternalId, MediaError, SessionId};
 use flowswitch_media::engine::{Engine, EngineConfig, Input, Output};
+
+mod silent;
+
+use self::silent::SilentEngine;
 
 /// The engine in a room of its own.
 #[derive(Debug)]
@@ -19,17 +23,31 @@ pub struct MediaRoom {
     pub is_out_of_ports: bool,
     /// Finished recordings: their files, frames from the party, frames to it.
     pub recordings: Vec<Recorded>,
-    engine: Engine,
+    core: Core,
     wake: Option<Instant>,
     ports: HashMap<u16, SessionId>,
     homes: HashMap<SessionId, u16>,
     free: VecDeque<u16>,
     answers: BTreeMap<(Instant, u64), Answer>,
     issued: u64,
-    /// Orders that take time, with how often each has finished.
-    orders: BTreeMap<CommandId, u32>,
+    /// Orders that take time and have not finished.
+    orders: BTreeSet<CommandId>,
+    given: usize,
+    /// Those that have; kept where there is sound, for there are fewer.
+    finished: HashSet<CommandId>,
+    /// Orders that finished twice, or were never given.
+    strays: Vec<CommandId>,
     running: HashMap<CommandId, Recorded>,
+    /// Externals, each of which says again what it hears.
+    externals: BTreeSet<ExternalId>,
     outcome: VecDeque<Sent>,
+}
+
+/// What answers the orders.
+#[derive(Debug)]
+enum Core {
+    Sounding(Box<Engine>),
+    Silent(Box<SilentEngine>),
 }
 
 /// What comes out of the room.
@@ -74,20 +92,34 @@ impl MediaRoom {
             wall: Duration::from_secs(1_700_000_000),
             seed: bytes,
         };
+        Self::with_core(Core::Sounding(Box::new(Engine::new(&config))))
+    }
+
+    /// A room that carries no sound and keeps no history, and answers orders as any other.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self::with_core(Core::Silent(Box::default()))
+    }
+
+    fn with_core(core: Core) -> Self {
         Self {
             binding: Duration::ZERO,
             filing: Duration::ZERO,
             is_out_of_ports: false,
             recordings: Vec::new(),
-            engine: Engine::new(&config),
+            core,
             wake: None,
             ports: HashMap::new(),
             homes: HashMap::new(),
             free: (10_000..60_000).step_by(2).collect(),
             answers: BTreeMap::new(),
             issued: 0,
-            orders: BTreeMap::new(),
+            orders: BTreeSet::new(),
+            given: 0,
+            finished: HashSet::new(),
+            strays: Vec::new(),
             running: HashMap::new(),
+            externals: BTreeSet::new(),
             outcome: VecDeque::new(),
         }
     }
@@ -98,16 +130,19 @@ impl MediaRoom {
         | Command::SendDigits { command, .. }
         | Command::Echo { command, .. }
         | Command::Record { command, .. }
+        | Command::RecordBridge { command, .. }
         | Command::DetectMachine { command, .. }
         | Command::Listen { command, .. } = &command
         {
-            assert!(
-                self.orders.insert(*command, 0).is_none(),
-                "order {command:?} was given twice"
-            );
+            let is_new = self.orders.insert(*command) && !self.finished.contains(command);
+            assert!(is_new, "order {command:?} was given twice");
+            self.given += 1;
         }
-        self.engine.handle_input(now, Input::Command(command));
-        self.drain(now);
+        if let Command::OpenExternal { external, .. } = &command {
+            let is_new = self.externals.insert(*external);
+            assert!(is_new, "{external:?} was let in twice");
+        }
+        self.tell(now, Input::Command(command));
     }
 
     /// Takes a datagram sent to one of our sockets; `false` where there is none.
@@ -128,8 +163,7 @@ impl MediaRoom {
             rtcp,
             bytes,
         };
-        self.engine.handle_input(now, input);
-        self.drain(now);
+        self.tell(now, input);
         true
     }
 
@@ -155,11 +189,13 @@ impl MediaRoom {
                     }
                 }
             };
-            self.engine.handle_input(now, input);
-            self.drain(now);
+            self.tell(now, input);
         }
         if self.wake.is_some_and(|at| at <= now) {
-            self.engine.handle_timeout(now);
+            match &mut self.core {
+                Core::Sounding(engine) => engine.handle_timeout(now),
+                Core::Silent(engine) => engine.handle_timeout(now),
+            }
             self.drain(now);
         }
     }
@@ -177,26 +213,64 @@ impl MediaRoom {
         self.outcome.pop_front()
     }
 
-    /// Orders that did not finish exactly once, and sessions that are still open.
+    /// Orders that did not finish exactly once, and sessions, bridges and ports that are still open.
     #[must_use]
     pub fn leftovers(&self) -> Vec<String> {
-        let orders = self.orders.iter().filter(|(_, finished)| **finished != 1);
-        let orders = orders.map(|(order, finished)| format!("{order:?} finished {finished} times"));
-        let sessions = self.engine.sessions().map(|session| format!("{session:?}"));
+        let orders = self.orders.iter();
+        let orders = orders.map(|order| format!("{order:?} did not finish"));
+        let strays = self.strays.iter();
+        let strays = strays.map(|order| format!("{order:?} finished and did not run"));
+        let open = match &self.core {
+            Core::Sounding(engine) => engine.sessions().collect::<Vec<_>>(),
+            Core::Silent(engine) => engine.sessions().collect(),
+        };
+        let sessions = open.into_iter().map(|session| format!("{session:?}"));
+        let bridges = match &self.core {
+            Core::Sounding(_) => 0,
+            Core::Silent(engine) => engine.bridges(),
+        };
+        let bridges = (bridges > 0).then(|| format!("{bridges} bridges"));
+        let externals = self.externals.iter();
+        let externals = externals.map(|external| format!("{external:?} is still in"));
         let ports = self.homes.values().map(|port| format!("port {port}"));
-        orders.chain(sessions).chain(ports).collect()
+        orders
+            .chain(strays)
+            .chain(sessions)
+            .chain(bridges)
+            .chain(ports)
+            .chain(externals)
+            .collect()
     }
 
     /// Orders given so far.
     #[must_use]
-    pub fn orders(&self) -> usize {
-        self.orders.len()
+    pub const fn orders(&self) -> usize {
+        self.given
     }
 
     /// Sessions now.
     #[must_use]
     pub fn sessions(&self) -> usize {
-        self.engine.stats().sessions
+        match &self.core {
+            Core::Sounding(engine) => engine.stats().sessions,
+            Core::Silent(engine) => engine.sessions().count(),
+        }
+    }
+
+    fn tell(&mut self, now: Instant, input: Input<'_>) {
+        match &mut self.core {
+            Core::Sounding(engine) => engine.handle_input(now, input),
+            Core::Silent(engine) => engine.handle_input(now, input),
+        }
+        self.drain(now);
+    }
+
+    fn finish(&mut self, command: CommandId) {
+        if !self.orders.remove(&command) {
+            self.strays.push(command);
+        } else if matches!(self.core, Core::Sounding(_)) {
+            self.finished.insert(command);
+        }
     }
 
     fn answer(&mut self, at: Instant, answer: Answer) {
@@ -206,8 +280,13 @@ impl MediaRoom {
 
     fn drain(&mut self, now: Instant) {
         let mut later = Vec::new();
+        let mut said = Vec::new();
         loop {
-            match self.engine.poll_output() {
+            let output = match &mut self.core {
+                Core::Sounding(engine) => engine.poll_output(),
+                Core::Silent(engine) => engine.poll_output(),
+            };
+            match output {
                 Output::Bind { session, .. } if self.is_out_of_ports => {
                     later.push((
                         self.binding,
@@ -233,8 +312,8 @@ impl MediaRoom {
                     let bytes = bytes.to_vec();
                     self.outcome.push_back(Sent::Datagram { to, bytes });
                 }
-                Output::RecordStart { recording, config } => {
-                    let files = vec![config.file_in.clone(), config.file_out.clone()];
+                Output::RecordStart { recording, files } => {
+                    let files = files.paths().cloned().collect();
                     let recorded = Recorded {
                         files,
                         ..Recorded::default()
@@ -249,7 +328,8 @@ impl MediaRoom {
                 } => {
                     if let Some(recorded) = self.running.get_mut(&recording) {
                         recorded.heard.extend_from_slice(&heard.0);
-                        recorded.said.extend_from_slice(&said.0);
+                        said.iter()
+                            .for_each(|said| recorded.said.extend_from_slice(&said.0));
                     }
                 }
                 Output::RecordEnd { recording, .. } => {
@@ -257,15 +337,27 @@ impl MediaRoom {
                 }
                 Output::Event(event) => {
                     if let Event::Finished { command, .. } = &event {
-                        *self.orders.entry(*command).or_insert(0) += 1;
+                        self.finish(*command);
+                    }
+                    if let Event::ExternalClosed { external, .. } = &event {
+                        assert!(self.externals.remove(external), "{external:?} ended twice");
                     }
                     self.outcome.push_back(Sent::Event(event));
                 }
+                Output::ExternalTick {
+                    external, heard, ..
+                } => said.extend(heard.map(|heard| (external, heard.0))),
                 Output::Pin { .. } => {}
                 Output::Timeout(at) => {
                     self.wake = at;
                     break;
                 }
+            }
+        }
+        if let Core::Sounding(engine) = &mut self.core {
+            for (external, samples) in said {
+                let samples = &samples;
+                engine.handle_input(now, Input::ExternalSound { external, samples });
             }
         }
         for (delay, answer) in later {

@@ -10,8 +10,11 @@ use serde_json::Value;
 use super::net::Weather;
 use super::world::World;
 use crate::ids::Rng;
-use crate::sip::{Endpoint, EndpointConfig, Limits};
-use crate::store::access::{Accept, Access, Trunk};
+use crate::sip::message::{Algorithm, Host};
+use crate::sip::{Endpoint, EndpointConfig, Limits, SipHost, Transport};
+use crate::store::access::{Accept, Access};
+use crate::store::directory::Directory;
+use crate::store::trunks::{Trunk, TrunkOut, TrunkTable};
 use crate::switch::{Assistant, Providers, Switch, SwitchConfig};
 use crate::time::Epoch;
 
@@ -22,12 +25,16 @@ pub struct Plan {
     pub seed: u64,
     /// Name and JSON of each flow.
     pub flows: Vec<(&'static str, Value)>,
-    /// Number to flow name.
+    /// Number to flow name, for calls and messages.
     pub numbers: Vec<(&'static str, &'static str)>,
     /// Who may call.
     pub accept: Accept,
     /// Trunks: name and network.
     pub trunks: Vec<(&'static str, &'static str)>,
+    /// Whom the switch can call.
+    pub directory: Directory,
+    /// How often trunks are asked how they are; never, unless a story is about it.
+    pub trunks_probed_every: Option<Duration>,
     /// Extensions: name and password.
     pub extensions: Vec<(&'static str, &'static str)>,
     /// Calls at once.
@@ -42,6 +49,13 @@ pub struct Plan {
     pub rtp: Weather,
     /// How long speech takes to be made.
     pub fetching: Duration,
+    /// Hosts, and where they are reached, the best first.
+    pub hosts: Vec<(&'static str, Vec<(Transport, &'static str)>)>,
+    /// How long it takes to find out where a host is reached.
+    pub resolving: Duration,
+    /// A world of so many calls that it carries no sound and keeps nothing of what has been: see
+    /// [`MediaRoom::silent`](super::media::MediaRoom::silent).
+    pub is_bulk: bool,
     /// How long news of the engine takes to the switch.
     pub reporting: Duration,
 }
@@ -56,6 +70,8 @@ impl Plan {
             numbers: Vec::new(),
             accept: Accept::Known,
             trunks: Vec::new(),
+            directory: Directory::default(),
+            trunks_probed_every: None,
             extensions: Vec::new(),
             calls: 1000,
             providers: Providers {
@@ -71,6 +87,9 @@ impl Plan {
             },
             rtp: Weather::default(),
             fetching: Duration::from_millis(30),
+            hosts: Vec::new(),
+            is_bulk: false,
+            resolving: Duration::from_millis(10),
             reporting: Duration::from_millis(1),
         }
     }
@@ -79,6 +98,21 @@ impl Plan {
     #[must_use]
     pub fn flow(mut self, name: &'static str, json: Value) -> Self {
         self.flows.push((name, json));
+        self
+    }
+
+    /// With these trunks to be called: name, and how. [`World::trunk`] stands at the other end.
+    #[must_use]
+    pub fn carriers(
+        mut self,
+        carriers: impl IntoIterator<Item = (&'static str, TrunkOut)>,
+    ) -> Self {
+        let trunk = |(name, out): (&str, TrunkOut)| Trunk {
+            name: name.to_owned(),
+            networks: Vec::new(),
+            out: Some(out),
+        };
+        self.directory.trunks = TrunkTable::new(carriers.into_iter().map(trunk).collect());
         self
     }
 
@@ -105,14 +139,18 @@ pub(super) fn new_switch(now: Instant, plan: &Plan, rng: &mut Rng) -> Switch {
         recordings: PathBuf::from("recordings"),
         beep: Arc::new(Prompt::beep()),
         realm: "flowswitch".to_owned(),
+        digest: vec![Algorithm::Md5, Algorithm::Sha256],
         flow_limits: crate::flow::Limits::default(),
         calls: plan.calls,
         providers: plan.providers,
         assistant: Assistant::default(),
+        directory: plan.directory.clone(),
+        trunks_probed_every: plan.trunks_probed_every,
     };
     let trunks = plan.trunks.iter().map(|(name, network)| Trunk {
         name: (*name).to_owned(),
         networks: vec![network.parse().expect("a network")],
+        out: None,
     });
     let owned = |(name, password): &(&str, &str)| ((*name).to_owned(), (*password).to_owned());
     let access = Access::new(
@@ -133,4 +171,17 @@ pub(super) fn new_switch(now: Instant, plan: &Plan, rng: &mut Rng) -> Switch {
         epoch,
         rng.fork(),
     )
+}
+
+/// A host as the configuration would name it: `carrier.example`, `10.0.0.5`.
+///
+/// # Panics
+/// Where it is neither a name nor an address.
+#[must_use]
+pub fn host(name: &str) -> SipHost {
+    SipHost {
+        host: Host::parse(name.as_bytes()).expect("a name or an address"),
+        port: None,
+        transport: None,
+    }
 }

@@ -19,6 +19,14 @@ const PTIME: Duration = Duration::from_millis(20);
 /// Packets of one key press: 100 ms.
 const PRESS: u16 = 5;
 
+/// What counts as heard of late, and its packets: a few more, for those that come twice or in a bunch.
+const WINDOW: Duration = Duration::from_millis(200);
+const MEMORY: usize = 16;
+/// Levels in dBov: of a tone that is heard, of what is not heard, and of nothing.
+const AUDIBLE: f64 = -35.0;
+const SILENCE: f64 = -55.0;
+const NOTHING: f64 = -127.0;
+
 /// Sound of one telephone.
 #[derive(Debug)]
 pub struct Voice {
@@ -38,6 +46,11 @@ pub struct Voice {
     pub strange: u64,
     /// When the last packet came.
     pub last_at: Option<Instant>,
+    /// What it says is sent: neither side has put it on hold.
+    pub may_speak: bool,
+    has_spoken: bool,
+    /// What was heard of late.
+    heard: VecDeque<(Instant, Vec<i16>)>,
     saying: Option<ToneGenerator>,
     pressing: VecDeque<Packet>,
     next_at: Option<Instant>,
@@ -74,6 +87,9 @@ impl Voice {
             packets: 0,
             strange: 0,
             last_at: None,
+            may_speak: true,
+            has_spoken: false,
+            heard: VecDeque::new(),
             saying: None,
             pressing: VecDeque::new(),
             next_at: None,
@@ -88,6 +104,7 @@ impl Voice {
 
     /// Says a tone from now on, or nothing.
     pub fn say(&mut self, now: Instant, hertz: Option<u16>) {
+        self.has_spoken = true;
         self.saying = hertz.map(|hertz| ToneGenerator::single(hertz.into(), -12.0));
         self.wake(now);
     }
@@ -169,7 +186,9 @@ impl Voice {
         let mut datagram = vec![0; HEADER_LEN];
         header.write(&mut datagram);
         datagram.extend(payload);
-        Some((self.remote?, datagram))
+        self.remote
+            .filter(|_| self.may_speak)
+            .map(|to| (to, datagram))
     }
 
     /// Hears a packet.
@@ -194,7 +213,12 @@ impl Voice {
         self.last_at = Some(now);
         let mut samples = vec![0; payload.len()];
         codec.decode(payload, &mut samples);
-        let Some(tone) = tone_of(&samples) else {
+        let tone = tone_of(&samples);
+        if self.heard.len() == MEMORY {
+            self.heard.pop_front();
+        }
+        self.heard.push_back((now, samples));
+        let Some(tone) = tone else {
             (self.candidate, self.now_hearing) = (None, None);
             return;
         };
@@ -217,6 +241,41 @@ impl Voice {
     pub fn hears(&self, now: Instant) -> Option<u16> {
         let is_fresh = self.last_at.is_some_and(|at| now < at + 3 * PTIME);
         self.now_hearing.filter(|_| is_fresh)
+    }
+
+    /// Every tone that is heard at once, the lowest first: over the last 200 ms, at more than -35 dBov.
+    #[must_use]
+    pub fn chord(&self, now: Instant) -> Vec<u16> {
+        let mut tones = TONES.to_vec();
+        tones.retain(|hertz| self.level(now, *hertz) > AUDIBLE);
+        tones
+    }
+
+    /// How loud a frequency is in what came over the last 200 ms, in dBov; -127 for nothing.
+    #[must_use]
+    pub fn level(&self, now: Instant, hertz: u16) -> f64 {
+        let of_frame = |samples: &[i16]| 10_f64.powf(frequency_power(samples, hertz.into()) / 10.0);
+        let frames = self.fresh(now);
+        let sum: f64 = frames.map(of_frame).sum();
+        let windows = WINDOW.as_millis() as f64 / PTIME.as_millis() as f64;
+        (10.0 * (sum / windows).log10()).max(NOTHING)
+    }
+
+    /// Nothing that could be heard came over the last 200 ms.
+    #[must_use]
+    pub fn is_silent(&self, now: Instant) -> bool {
+        self.fresh(now).all(|samples| dbov(samples) < SILENCE)
+    }
+
+    /// It has never been told to speak.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        !self.has_spoken
+    }
+
+    fn fresh(&self, now: Instant) -> impl Iterator<Item = &[i16]> {
+        let recent = self.heard.iter().filter(move |(at, _)| now < *at + WINDOW);
+        recent.map(|(_, samples)| samples.as_slice())
     }
 
     fn wake(&mut self, now: Instant) {

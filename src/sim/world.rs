@@ -6,25 +6,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use flowswitch_media::command::{CommandId, Event};
-use flowswitch_media::dsp::tone::ToneGenerator;
+use flowswitch_media::command::{CommandId, Event, ExternalId};
 use flowswitch_media::prompt::Prompt;
 use serde_json::Value;
 
 use super::media::{MediaRoom, Sent};
 use super::net::Net;
-use super::phone::{Key, Phone, Step};
+use super::phone::Phone;
 use super::plan::{Plan, new_switch};
 use crate::flow::dialect::{Support, parse_flow};
 use crate::ids::Rng;
 use crate::sip::message::Message;
-use crate::sip::{Hop, Transport};
-use crate::store::flows::FlowTable;
+use crate::sip::{ConnectionId, Hop, Transmit, Transport};
+use crate::store::flows::{FlowTable, Number};
 use crate::switch::{
-    ControlError, ControlId, Input, OrderId, Output, OutsideAnswer, OutsideFailure, OutsideRequest,
-    Report, Source, Switch,
+    ControlError, ControlId, ExternalNews, ExternalOrder, Input, OrderId, Output, OutsideAnswer,
+    OutsideRequest, Report, ResolveId, Switch,
 };
 use crate::time::DeadlineQueue;
+
+mod names;
+mod outside;
+mod telephones;
 
 /// Names a telephone of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,9 +53,17 @@ pub struct World {
     pub answering: fn(&OutsideRequest) -> Option<OutsideAnswer>,
     /// How long it takes to answer.
     pub asking: Duration,
+    /// What external media were told.
+    pub externals: Vec<(ExternalId, ExternalOrder)>,
+    /// Whether external media can be connected; what they hear they say again.
+    pub has_externals: bool,
     /// Answers of the switch to what was asked of it.
     pub controlled: Vec<(ControlId, Result<(), ControlError>)>,
-    /// News of the switch.
+    /// Where hosts are reached, the best first; others cannot be found.
+    pub hosts: HashMap<String, Vec<(Transport, SocketAddr)>>,
+    /// How long it takes to find out.
+    pub resolving: Duration,
+    /// News of the switch; in a world of many calls only of their ends and of conferences.
     pub reports: Vec<Report>,
     /// When the switch said that it has stopped.
     pub stopped_at: Option<Instant>,
@@ -60,10 +71,16 @@ pub struct World {
     pub opened: u32,
     /// Messages to nobody: where to.
     pub strays: Vec<SocketAddr>,
+    /// Reports and errands so far, also where they are not kept.
+    pub told: u64,
+    is_bulk: bool,
     reporting: Duration,
     phones: Vec<Phone>,
     lines: HashMap<SocketAddr, PhoneId>,
     ears: HashMap<SocketAddr, PhoneId>,
+    /// Where each telephone has the sound of its further calls.
+    more_ears: HashMap<IpAddr, PhoneId>,
+    connections: u64,
     alarms: DeadlineQueue<PhoneId>,
     under_way: BTreeMap<(Instant, u64), Happening>,
     issued: u64,
@@ -75,15 +92,26 @@ pub struct World {
 #[derive(Debug)]
 enum Happening {
     ToSwitch(Hop, Bytes),
-    ToPhone(PhoneId, Bytes),
-    SoundToPhone(PhoneId, Vec<u8>),
+    ToPhone {
+        id: PhoneId,
+        from: SocketAddr,
+        bytes: Bytes,
+    },
+    SipClosed(Hop),
+    SoundToPhone {
+        id: PhoneId,
+        to: SocketAddr,
+        bytes: Vec<u8>,
+    },
     SoundToSwitch {
         from: SocketAddr,
         to: SocketAddr,
         bytes: Vec<u8>,
     },
+    Resolved(ResolveId, Vec<Hop>),
     Fetched(CommandId, Option<Vec<Arc<Prompt>>>),
     Outside(OrderId, OutsideAnswer),
+    External(ExternalId, ExternalNews),
     Media(Event),
 }
 
@@ -100,22 +128,33 @@ impl World {
         let mut world = Self {
             now,
             switch: new_switch(now, &plan, &mut rng),
-            media: MediaRoom::new(now, plan.seed),
+            media: match plan.is_bulk {
+                true => MediaRoom::silent(),
+                false => MediaRoom::new(now, plan.seed),
+            },
+            is_bulk: plan.is_bulk,
             sip: Net::new(plan.sip, rng.fork()),
             rtp: Net::new(plan.rtp, rng.fork()),
             fetching: plan.fetching,
             asked: Vec::new(),
-            answering: answer,
+            answering: outside::answer,
             asking: Duration::from_millis(100),
+            externals: Vec::new(),
+            has_externals: true,
             controlled: Vec::new(),
+            hosts: names::table(&plan.hosts),
+            resolving: plan.resolving,
             reports: Vec::new(),
             stopped_at: None,
             opened: 0,
+            told: 0,
             strays: Vec::new(),
             reporting: plan.reporting,
             phones: Vec::new(),
             lines: HashMap::new(),
             ears: HashMap::new(),
+            more_ears: HashMap::new(),
+            connections: 1 << 32,
             alarms: DeadlineQueue::new(),
             under_way: BTreeMap::new(),
             issued: 0,
@@ -145,103 +184,13 @@ impl World {
             ((*name).to_owned(), Arc::new(flow))
         };
         let flows = flows.iter().map(read).collect();
-        let owned = |(number, name): &(&str, &str)| ((*number).to_owned(), (*name).to_owned());
-        let numbers: Vec<(String, String)> = numbers.iter().map(owned).collect();
+        let owned = |(number, name): &(&str, &str)| Number {
+            number: (*number).to_owned(),
+            call_flow: Some((*name).to_owned()),
+            message_flow: Some((*name).to_owned()),
+        };
+        let numbers: Vec<Number> = numbers.iter().map(owned).collect();
         FlowTable::new(flows, &numbers).0
-    }
-
-    // Telephones.
-
-    /// A new telephone at this address, known by this user part.
-    pub fn phone(&mut self, user: &str, ip: &str) -> PhoneId {
-        let ip: IpAddr = ip.parse().expect("an address");
-        let id = PhoneId(self.phones.len());
-        let port = u16::try_from(self.phones.len() % 12_000).expect("below 12000");
-        let sip = SocketAddr::new(ip, 20_000 + port);
-        let rtp = SocketAddr::new(ip, 40_000 + 2 * port);
-        let switch = SWITCH.parse().expect("an address");
-        self.phones.push(Phone::new(
-            self.now,
-            user,
-            sip,
-            rtp,
-            switch,
-            self.rng.fork(),
-        ));
-        self.lines.insert(sip, id);
-        self.ears.insert(rtp, id);
-        id
-    }
-
-    /// So many telephones on the local network.
-    pub fn phones(&mut self, count: usize) -> Vec<PhoneId> {
-        (0..count)
-            .map(|index| self.phone(&format!("p{index}"), "10.0.0.9"))
-            .collect()
-    }
-
-    /// A telephone.
-    #[must_use]
-    pub fn at(&self, phone: PhoneId) -> &Phone {
-        &self.phones[phone.0]
-    }
-
-    /// Lets a telephone act; what it wants sent leaves.
-    pub fn with<T>(&mut self, phone: PhoneId, act: impl FnOnce(&mut Phone, Instant) -> T) -> T {
-        let done = act(&mut self.phones[phone.0], self.now);
-        self.drain_phone(phone);
-        done
-    }
-
-    /// Dials.
-    pub fn dial(&mut self, phone: PhoneId, name: &str) {
-        self.with(phone, |phone, now| phone.dial(now, name));
-    }
-
-    /// BYE, or CANCEL.
-    pub fn hang_up(&mut self, phone: PhoneId) {
-        self.with(phone, Phone::hang_up);
-    }
-
-    /// Presses a key.
-    pub fn press(&mut self, phone: PhoneId, key: char, how: Key) {
-        self.with(phone, |phone, now| phone.press(now, key, how));
-    }
-
-    /// Gives a telephone a script to follow.
-    pub fn script(&mut self, phone: PhoneId, steps: impl IntoIterator<Item = Step>) {
-        self.with(phone, |phone, _| phone.script.extend(steps));
-    }
-
-    /// A re-INVITE of a telephone that moves its RTP to another port.
-    pub fn move_rtp(&mut self, phone: PhoneId, rtp: &str) {
-        let rtp: SocketAddr = rtp.parse().expect("an address");
-        self.ears.insert(rtp, phone);
-        self.with(phone, |phone, now| phone.reinvite(now, "sendrecv", rtp));
-    }
-
-    /// A hop from a telephone to the switch.
-    #[must_use]
-    pub fn hop(&self, phone: PhoneId) -> Hop {
-        let phone = self.at(phone);
-        Hop {
-            transport: match phone.stream {
-                Some(_) => Transport::Tcp,
-                None => Transport::Udp,
-            },
-            local: SWITCH.parse().expect("an address"),
-            remote: phone.sip,
-            connection: phone.stream,
-        }
-    }
-
-    /// When a SIP message between the switch and this telephone arrives: a stream loses nothing and keeps
-    /// the order.
-    fn carry(&mut self, phone: PhoneId) -> [Option<Instant>; 2] {
-        match self.at(phone).stream {
-            Some(_) => [Some(self.now + self.sip.weather.delay), None],
-            None => self.sip.carry(self.now),
-        }
     }
 
     // Time.
@@ -292,6 +241,12 @@ impl World {
         self.input(Input::Sip { hop, message });
     }
 
+    /// How much has been under way so far: messages, packets, answers.
+    #[must_use]
+    pub const fn happened(&self) -> u64 {
+        self.issued
+    }
+
     fn next_deadline(&mut self) -> Option<Instant> {
         let under_way = self.under_way.keys().next().map(|(at, _)| *at);
         let media = self.media.poll_timeout();
@@ -320,15 +275,7 @@ impl World {
             self.drain_switch();
         }
         while let Some(id) = self.alarms.poll(self.now) {
-            let now = self.now;
-            self.phones[id.0].handle_timeout(now);
-            while let Some((to, bytes)) = self.phones[id.0].voice.poll_packet(now) {
-                let from = self.phones[id.0].rtp;
-                for at in self.rtp.carry(now).into_iter().flatten() {
-                    let bytes = bytes.clone();
-                    self.later(at, Happening::SoundToSwitch { from, to, bytes });
-                }
-            }
+            self.phones[id.0].handle_timeout(self.now);
             self.drain_phone(id);
         }
     }
@@ -339,13 +286,15 @@ impl World {
                 let message = Message::parse_datagram(bytes);
                 self.input(Input::Sip { hop, message });
             }
-            Happening::ToPhone(id, bytes) => {
-                self.phones[id.0].handle_sip(self.now, bytes);
+            Happening::ToPhone { id, from, bytes } => {
+                self.phones[id.0].handle_sip(self.now, from, bytes);
                 self.drain_phone(id);
             }
-            Happening::SoundToPhone(id, bytes) => {
+            Happening::SipClosed(hop) => self.input(Input::SipClosed { hop }),
+            Happening::Resolved(resolve, hops) => self.input(Input::Resolved { resolve, hops }),
+            Happening::SoundToPhone { id, to, bytes } => {
                 let phone = &mut self.phones[id.0];
-                phone.voice.hear(self.now, &bytes);
+                phone.handle_sound(self.now, to, &bytes);
                 if !phone.script.is_empty() {
                     self.drain_phone(id);
                 }
@@ -356,6 +305,7 @@ impl World {
             }
             Happening::Fetched(command, prompts) => self.input(Input::Fetched { command, prompts }),
             Happening::Outside(order, answer) => self.input(Input::Outside { order, answer }),
+            Happening::External(external, news) => self.input(Input::External { external, news }),
             Happening::Media(event) => self.input(Input::Media(event)),
         }
     }
@@ -368,24 +318,7 @@ impl World {
     fn drain_switch(&mut self) {
         loop {
             match self.switch.poll_output(self.now) {
-                Output::Transmit(transmit) => {
-                    let Some(id) = self.lines.get(&transmit.hop.remote).copied() else {
-                        self.strays.push(transmit.hop.remote);
-                        continue;
-                    };
-                    // What opens a stream anew is heard on the new one.
-                    let hop = transmit.hop;
-                    if hop.transport == Transport::Tcp && hop.connection != self.at(id).stream {
-                        self.opened += u32::from(hop.connection.is_none());
-                        if hop.connection.is_some() {
-                            self.strays.push(hop.remote);
-                            continue;
-                        }
-                    }
-                    for at in self.carry(id).into_iter().flatten() {
-                        self.later(at, Happening::ToPhone(id, transmit.bytes.clone()));
-                    }
-                }
+                Output::Transmit(transmit) => self.transmit(transmit),
                 Output::Media(command) => {
                     self.media.handle_command(self.now, command);
                     self.drain_media();
@@ -400,14 +333,41 @@ impl World {
                 }
                 Output::Outside { order, request } => {
                     let answer = (self.answering)(&request);
-                    self.asked.push(request);
+                    self.told += 1;
+                    if !self.is_bulk {
+                        self.asked.push(request);
+                    }
                     if let Some(answer) = answer {
                         let at = self.now + self.asking;
                         self.later(at, Happening::Outside(order, answer));
                     }
                 }
+                Output::External { external, order } => {
+                    if matches!(order, ExternalOrder::Connect(_)) {
+                        let local = SWITCH.parse().expect("an address");
+                        let news = match self.has_externals {
+                            true => ExternalNews::Connected { local },
+                            false => ExternalNews::Ended,
+                        };
+                        let at = self.now + self.asking;
+                        self.later(at, Happening::External(external, news));
+                    }
+                    self.externals.push((external, order));
+                }
                 Output::Controlled { request, result } => self.controlled.push((request, result)),
-                Output::Report(report) => self.reports.push(report),
+                Output::Resolve { resolve, host } => {
+                    let hops = self.resolve(&host);
+                    let at = self.now + self.resolving;
+                    self.later(at, Happening::Resolved(resolve, hops));
+                }
+                Output::Report(report) => {
+                    self.told += 1;
+                    let is_kept =
+                        matches!(report, Report::CallEnded(_) | Report::Conferencecall(_));
+                    if is_kept || !self.is_bulk {
+                        self.reports.push(report);
+                    }
+                }
                 Output::Stopped => {
                     self.stopped_at.get_or_insert(self.now);
                     self.switch_wake = None;
@@ -428,69 +388,89 @@ impl World {
                     self.later(self.now + self.reporting, Happening::Media(event))
                 }
                 Sent::Datagram { to, bytes } => {
-                    // RTCP to the odd port is not listened to.
-                    let Some(id) = self.ears.get(&to).copied() else {
-                        continue;
-                    };
-                    for at in self.rtp.carry(self.now).into_iter().flatten() {
-                        self.later(at, Happening::SoundToPhone(id, bytes.clone()));
-                    }
+                    self.carry_sound(SWITCH.parse().expect("an address"), to, &bytes);
                 }
             }
         }
     }
 
+    /// RTP on its way; RTCP to the odd port of a telephone is not listened to.
+    fn carry_sound(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        let phone = self.ears.get(&to).or_else(|| self.more_ears.get(&to.ip()));
+        let phone = phone.filter(|_| to.port().is_multiple_of(2)).copied();
+        let is_for_switch = to.ip() == SWITCH.parse::<SocketAddr>().expect("an address").ip();
+        for at in self.rtp.carry(self.now).into_iter().flatten() {
+            let bytes = bytes.to_vec();
+            match phone {
+                Some(id) => self.later(at, Happening::SoundToPhone { id, to, bytes }),
+                None if is_for_switch => {
+                    self.later(at, Happening::SoundToSwitch { from, to, bytes });
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// A message of the switch on its way.
+    fn transmit(&mut self, transmit: Transmit) {
+        let hop = transmit.hop;
+        let Some(id) = self.lines.get(&hop.remote).copied() else {
+            if !self.is_bulk {
+                self.strays.push(hop.remote);
+            }
+            if hop.transport == Transport::Tcp && hop.connection.is_none() {
+                let at = self.now + self.sip.weather.delay;
+                self.later(at, Happening::SipClosed(hop));
+            }
+            return;
+        };
+        if hop.transport == Transport::Tcp && hop.connection != self.at(id).stream {
+            if hop.connection.is_some() {
+                self.strays.push(hop.remote);
+                return;
+            }
+            // What opens a stream anew is heard on the new one.
+            self.opened += 1;
+            self.open_stream(id);
+        }
+        for at in self.carry(id).into_iter().flatten() {
+            let (from, bytes) = (hop.local, transmit.bytes.clone());
+            self.later(at, Happening::ToPhone { id, from, bytes });
+        }
+    }
+
+    fn open_stream(&mut self, id: PhoneId) {
+        if self.phones[id.0].stream.is_none() {
+            self.connections += 1;
+            self.phones[id.0].stream = Some(ConnectionId(self.connections));
+        }
+    }
+
     fn drain_phone(&mut self, id: PhoneId) {
         self.phones[id.0].follow_script(self.now);
-        let hop = self.hop(id);
-        while let Some(bytes) = self.phones[id.0].poll_transmit() {
-            for at in self.carry(id).into_iter().flatten() {
-                self.later(at, Happening::ToSwitch(hop, bytes.clone()));
+        let (switch, from) = (SWITCH.parse().expect("an address"), self.at(id).sip);
+        while let Some((to, bytes)) = self.phones[id.0].poll_transmit() {
+            if to == switch {
+                if self.at(id).is_streaming {
+                    self.open_stream(id);
+                }
+                let hop = self.hop(id);
+                for at in self.carry(id).into_iter().flatten() {
+                    self.later(at, Happening::ToSwitch(hop, bytes.clone()));
+                }
+            } else if let Some(other) = self.lines.get(&to).copied() {
+                for at in self.sip.carry(self.now).into_iter().flatten() {
+                    let (id, bytes) = (other, bytes.clone());
+                    self.later(at, Happening::ToPhone { id, from, bytes });
+                }
+            } else {
+                self.strays.push(to);
             }
+        }
+        while let Some(sound) = self.phones[id.0].poll_sound() {
+            self.carry_sound(sound.from, sound.to, &sound.bytes);
         }
         let at = self.phones[id.0].poll_timeout();
         self.alarms.set(id, at);
     }
-
-    /// `tone HERTZ MILLISECONDS` is a tone, `wrong` cannot be made, and `never` is never answered.
-    fn fetch(&mut self, sources: &[Source]) -> Option<Option<Vec<Arc<Prompt>>>> {
-        let mut prompts = Vec::new();
-        for source in sources {
-            let (Source::Text { text, .. } | Source::Url(text)) = source;
-            match text.as_str() {
-                "never" => return None,
-                "wrong" => return Some(None),
-                text => prompts.push(self.prompt(text)),
-            }
-        }
-        Some(Some(prompts))
-    }
-
-    fn prompt(&mut self, text: &str) -> Arc<Prompt> {
-        let made = self.prompts.entry(text.to_owned()).or_insert_with(|| {
-            let numbers: Vec<u16> = text
-                .split(' ')
-                .filter_map(|word| word.parse().ok())
-                .collect();
-            let [hertz, ms] = numbers[..] else {
-                panic!("not a tone: {text:?}");
-            };
-            let mut samples = vec![0; usize::from(ms) * 8];
-            ToneGenerator::single(hertz.into(), -12.0).fill(&mut samples);
-            Arc::new(Prompt::from_samples(samples))
-        });
-        Arc::clone(made)
-    }
-}
-
-/// A world where everything outside works, nothing can be fetched, and all words are tones.
-fn answer(request: &OutsideRequest) -> Option<OutsideAnswer> {
-    Some(match request {
-        OutsideRequest::Fetch { .. } => OutsideAnswer::Failed(OutsideFailure::Refused),
-        OutsideRequest::Webhook { .. } | OutsideRequest::Email(_) | OutsideRequest::Message(_) => {
-            OutsideAnswer::Done
-        }
-        OutsideRequest::Transcribe { .. } => OutsideAnswer::Text("hello".to_owned()),
-        OutsideRequest::Chat { .. } => OutsideAnswer::Text("tone 500 300".to_owned()),
-    })
 }

@@ -1,186 +1,178 @@
-//! What a telephone makes of the messages that come.
+//! What a telephone makes of the requests that come, beside the INVITE of a call.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use bytes::Bytes;
-use flowswitch_media::codec::Codec;
+use super::line::{Line, Resend, Served};
+use super::{Offer, Phone, PhoneState, T1, T2};
+use crate::sdp::SessionDescription;
+use crate::sip::message::{Contacts, Method, Request};
 
-use super::{AckBody, Offer, Phone, PhoneState};
-use crate::sdp::{Connection, SessionDescription};
-use crate::sip::message::{Contacts, HeaderName, Method, Request, Response, Status};
+/// What is said to a request: status, headers, body.
+type Verdict = (u16, String, String);
 
 impl Phone {
-    pub(super) fn handle_response(&mut self, now: Instant, response: &Response) {
-        let cseq = response.headers.cseq().expect("every response has one");
-        for pending in &mut self.pending {
-            let is_it = pending.cseq == cseq.number && pending.method == cseq.method;
-            if is_it && pending.method == Method::Invite && !response.status.is_final() {
-                // An early dialog may last; the caller decides.
-                pending.resend_at = None;
-                pending.give_up_at = now + Duration::from_secs(3600);
-            }
-        }
-        if response.status.is_final() {
-            self.pending
-                .retain(|pending| pending.cseq != cseq.number || pending.method != cseq.method);
-        }
-        let is_ours = response
-            .headers
-            .call_id()
-            .is_ok_and(|id| id.as_ref() == self.call_id.as_bytes());
-        if !is_ours {
-            return;
-        }
-        match cseq.method {
-            Method::Invite => self.handle_invite_response(now, cseq.number, response),
-            Method::Register if response.status == Status::UNAUTHORIZED => {
-                if let Some(credentials) = self.prove(Method::Register, response) {
-                    let headers = format!("{}{credentials}", self.asked);
-                    self.request(now, Method::Register, &headers, "");
-                }
-            }
-            _ => {}
-        }
-    }
-
-    pub(super) fn handle_invite_response(&mut self, now: Instant, cseq: u32, response: &Response) {
-        if let Some(tag) = response
-            .headers
-            .to()
-            .ok()
-            .and_then(|to| to.tag().map(str::to_owned))
-            && (response.status.is_success() || !response.status.is_final())
-        {
-            self.to_tag = tag;
-        }
-        if !response.status.is_final() {
-            self.listen_to(response);
-            return;
-        }
-        if !response.status.is_success() {
-            return self.handle_refused(now, cseq, response);
-        }
-        if let Ok(Contacts::List(contacts)) = response.headers.contacts()
-            && let Some(contact) = contacts.first()
-        {
-            self.target = contact.uri.to_string();
-        }
-        self.listen_to(response);
-        let was = self.state;
-        if cseq == self.invite && matches!(was, PhoneState::Calling { .. }) {
-            self.state = PhoneState::Answered;
-        }
-        if self.habits.acks {
-            let ack = self.ack(cseq);
-            self.out.push_back(ack);
-        }
-        if was == (PhoneState::Calling { gave_up: true }) {
-            self.hang_up(now);
-        }
-    }
-
-    pub(super) fn handle_refused(&mut self, now: Instant, cseq: u32, response: &Response) {
-        let branch = self.branches[&cseq].clone();
-        let to = response
-            .headers
-            .get(&HeaderName::To)
-            .cloned()
-            .unwrap_or_default();
-        let ack = self.write_to(
-            "ACK",
-            &self.dialled,
-            cseq,
-            &branch,
-            &String::from_utf8_lossy(&to),
-            "",
-            "",
-        );
-        self.out.push_back(ack.into());
-        if cseq != self.invite || !matches!(self.state, PhoneState::Calling { .. }) {
-            return;
-        }
-        if response.status == Status::UNAUTHORIZED
-            && self.nonce_count == 0
-            && let Some(credentials) = self.prove(Method::Invite, response)
-        {
-            return self.send_invite(now, &credentials);
-        }
-        self.state = PhoneState::Over { by_switch: true };
-        self.voice.fall_silent();
-    }
-
-    /// The ACK of a 200, the same each time.
-    pub(super) fn ack(&mut self, cseq: u32) -> Bytes {
-        if let Some(ack) = self.acks.get(&cseq) {
-            return ack.clone();
-        }
-        let body = match (self.habits.offer, self.habits.ack_body) {
-            (Offer::None, AckBody::Answer) => self.description(),
-            (Offer::None, AckBody::Foreign) => self.describe("18", "a=rtpmap:18 G729/8000\r\n"),
-            (Offer::None, AckBody::Garbage) => "v=1\r\nnonsense".to_owned(),
-            _ => String::new(),
-        };
-        let branch = format!("z9hG4bK{}", self.rng.token(12));
-        let ack = Bytes::from(self.write("ACK", cseq, &branch, "", &body));
-        self.acks.insert(cseq, ack.clone());
-        ack
-    }
-
-    /// Takes address, codec and event type from a description of the switch.
-    pub(super) fn listen_to(&mut self, response: &Response) {
-        if response.body.is_empty() {
-            return;
-        }
-        let sdp = SessionDescription::parse(&response.body).expect("the switch writes SDP");
-        let media = sdp.media.first().expect("with one stream");
-        if let Some(Connection::Address(address)) = sdp.connection {
-            self.voice.remote = Some(SocketAddr::new(address, media.port));
-        }
-        self.voice.codec = media
-            .formats
-            .iter()
-            .filter_map(|format| format.parse().ok())
-            .find_map(Codec::from_static_payload_type)
-            .expect("a codec of ours");
-        self.voice.event_type = media
-            .formats
-            .iter()
-            .any(|format| format == "101")
-            .then_some(101);
-    }
-
-    pub(super) fn handle_request(&mut self, request: &Request) {
+    pub(super) fn handle_request(&mut self, now: Instant, from: SocketAddr, request: Request) {
         if !self.habits.answers {
             return;
         }
-        let is_known = request
-            .headers
-            .call_id()
-            .is_ok_and(|id| id.as_ref() == self.call_id.as_bytes());
-        let status = if is_known {
-            Status::OK
-        } else {
-            Status::CALL_DOES_NOT_EXIST
-        };
-        let mut response = Response::to(request, status);
-        match request.method {
-            Method::Ack => return,
-            Method::Bye if is_known => {
-                if self.state == PhoneState::Answered {
-                    self.state = PhoneState::Over { by_switch: true };
-                }
-                self.voice.fall_silent();
+        let branch = request.headers.top_via();
+        let branch = branch.ok().and_then(|via| via.branch().map(str::to_owned));
+        let branch = branch.expect("every request has one");
+        let to = request.headers.to().expect("every request has one");
+        if let Some(tag) = to.tag() {
+            let call_id = request.headers.call_id().expect("every request has one");
+            let call_id = String::from_utf8_lossy(call_id).into_owned();
+            if let Some(id) = self.dialogs.get(&(call_id, tag.to_owned())).copied() {
+                self.with(id, |phone, line| {
+                    phone.handle_within(now, line, from, &branch, &request);
+                });
+                return;
             }
-            Method::Invite if is_known => {
-                response
-                    .headers
-                    .push(HeaderName::ContentType, "application/sdp");
-                response.headers.push(HeaderName::Contact, self.contact());
-                response.body = self.description().into();
-            }
-            _ => {}
         }
-        self.out.push_back(response.to_bytes());
+        let has_tag = to.tag().is_some();
+        match request.method {
+            Method::Ack => {}
+            Method::Invite if !has_tag => self.handle_called(now, from, branch, Arc::new(request)),
+            Method::Cancel => self.handle_cancel(now, from, &branch, &request),
+            _ => {
+                let status = match request.method {
+                    _ if has_tag => 481,
+                    Method::Options => self.habits.asked,
+                    Method::Message => self.habits.messaged,
+                    Method::Register => self.habits.registered.0,
+                    Method::Notify | Method::Info | Method::Update | Method::Bye => 481,
+                    _ => 405,
+                };
+                let asked = match request.method {
+                    Method::Options => None,
+                    _ => self.challenge(&request, false),
+                };
+                let (status, headers) = match asked.filter(|_| status < 300) {
+                    Some((status, headers)) => (status, headers),
+                    None if request.method == Method::Register => {
+                        (status, self.habits.registered.1.clone())
+                    }
+                    None => (status, String::new()),
+                };
+                let reply = self.reply(&request, status, &self.tag, &headers, "");
+                self.out.push_back((from, reply));
+            }
+        }
+    }
+
+    fn handle_within(
+        &mut self,
+        now: Instant,
+        line: &mut Line,
+        from: SocketAddr,
+        branch: &str,
+        request: &Request,
+    ) {
+        if request.method == Method::Ack {
+            return self.handle_ack(now, line, branch, request);
+        }
+        let known = line
+            .served
+            .iter()
+            .find(|served| served.branch == branch && served.method == request.method);
+        if let Some(served) = known {
+            self.out.push_back((from, served.response.clone()));
+            return;
+        }
+        let (status, headers, body) = self.judge(now, line, request);
+        let response = self.reply(request, status, "", &headers, &body);
+        self.out.push_back((from, response.clone()));
+        if request.method == Method::Invite {
+            let cseq = request.headers.cseq().expect("every request has one");
+            let longest = T2;
+            let is_needed = status < 300 || !self.is_stream();
+            let resend = Resend::new(now, response.clone(), is_needed, longest);
+            line.unacked = Some((cseq.number, resend));
+        }
+        line.served.push(Served {
+            branch: branch.to_owned(),
+            method: request.method.clone(),
+            response,
+            until: now + 64 * T1,
+        });
+    }
+
+    /// Does what a request within the call asks, and says what is answered.
+    fn judge(&mut self, now: Instant, line: &mut Line, request: &Request) -> Verdict {
+        let plain = |status: u16| (status, String::new(), String::new());
+        let is_guarded = matches!(
+            request.method,
+            Method::Bye | Method::Invite | Method::Update | Method::Refer
+        );
+        if is_guarded && let Some((status, headers)) = self.challenge(request, true) {
+            return (status, headers, String::new());
+        }
+        match request.method {
+            Method::Bye => {
+                if line.state == PhoneState::Called {
+                    self.refuse(now, line, 487, "");
+                }
+                if line.is_living() || line.state == (PhoneState::Over { by_switch: false }) {
+                    line.state = match line.state {
+                        PhoneState::Over { .. } => line.state,
+                        _ => PhoneState::Over { by_switch: true },
+                    };
+                }
+                line.session = None;
+                line.retry_at = None;
+                plain(200)
+            }
+            Method::Invite | Method::Update if !line.is_living() => plain(481),
+            Method::Invite | Method::Update if line.is_offering() => plain(491),
+            Method::Invite if line.unacked.is_some() => plain(491),
+            Method::Invite | Method::Update if self.habits.offered != 200 => {
+                plain(self.habits.offered)
+            }
+            Method::Invite | Method::Update => self.answer_offer(now, line, request),
+            Method::Prack => plain(Self::handle_prack(line, request)),
+            Method::Message => plain(self.habits.messaged),
+            Method::Info | Method::Options | Method::Notify | Method::Cancel => plain(200),
+            _ => plain(501),
+        }
+    }
+
+    fn answer_offer(&mut self, now: Instant, line: &mut Line, request: &Request) -> Verdict {
+        if let Ok(Contacts::List(contacts)) = request.headers.contacts()
+            && let Some(contact) = contacts.first()
+        {
+            line.target = contact.uri.to_string();
+        }
+        let body = if !request.body.is_empty() {
+            let offer = SessionDescription::parse(&request.body).expect("the switch writes SDP");
+            let body = self.answer_of(line, &offer);
+            if !matches!(self.habits.offer, Offer::Foreign | Offer::Broken) {
+                self.listen_to(now, line, &request.body);
+            }
+            body
+        } else if request.method == Method::Invite {
+            self.offer_of(line)
+        } else {
+            String::new()
+        };
+        let timer = self.refreshed(now, line, request);
+        let headers = format!("Contact: {}\r\n{timer}", self.contact());
+        (200, headers, body)
+    }
+
+    fn handle_ack(&mut self, now: Instant, line: &mut Line, branch: &str, request: &Request) {
+        let cseq = request.headers.cseq().expect("every request has one");
+        if line
+            .unacked
+            .as_ref()
+            .is_some_and(|(number, _)| *number == cseq.number)
+        {
+            line.unacked = None;
+            if line.is_living() {
+                self.listen_to(now, line, &request.body);
+            }
+        }
+        self.handle_arrival_ack(now, line, branch, cseq.number, request);
     }
 }

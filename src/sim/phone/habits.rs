@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::called::{Called, Challenge};
+
 /// What a telephone puts into its INVITE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
@@ -62,6 +64,26 @@ pub struct Habits {
     pub password: Option<String>,
     /// More headers of the INVITE, each with its line end.
     pub headers: String,
+    /// Says that it takes reliable provisional responses (RFC 3262), and acknowledges them.
+    pub takes_reliable: bool,
+    /// What it says from the moment that a call has sound, in hertz.
+    pub tone: Option<u16>,
+    /// What it does when it is called.
+    pub called: Called,
+    /// Where there are any, chance takes one of these for each call in place of `called`.
+    pub moods: Vec<Called>,
+    /// Whom it wants a proof from.
+    pub challenge: Option<Challenge>,
+    /// How it answers a re-INVITE or an UPDATE; 200 with a description of its own.
+    pub offered: u16,
+    /// How it answers a MESSAGE.
+    pub messaged: u16,
+    /// How it answers OPTIONS outside of calls.
+    pub asked: u16,
+    /// How it answers a REGISTER, and with which headers, each with its line end.
+    pub registered: (u16, String),
+    /// Keeps what came and the calls that are over; not so where a hundred thousand come.
+    pub keeps_history: bool,
 }
 
 impl Default for Habits {
@@ -75,6 +97,16 @@ impl Default for Habits {
             takes_updates: false,
             password: None,
             headers: String::new(),
+            takes_reliable: false,
+            tone: None,
+            called: Called::default(),
+            moods: Vec::new(),
+            challenge: None,
+            offered: 200,
+            messaged: 200,
+            asked: 200,
+            registered: (405, String::new()),
+            keeps_history: true,
         }
     }
 }
@@ -89,6 +121,8 @@ pub enum PhoneState {
         /// CANCEL is sent.
         gave_up: bool,
     },
+    /// Is called, and has not answered yet.
+    Called,
     /// Talking.
     Answered,
     /// Over, by the other side (true) or by itself.
@@ -103,6 +137,8 @@ pub enum PhoneState {
 pub enum Step {
     /// Dials a name.
     Dial(&'static str),
+    /// Waits until it is called.
+    UntilCalled,
     /// Waits until the call is answered.
     UntilAnswered,
     /// Waits until it hears a tone.
@@ -111,7 +147,13 @@ pub enum Step {
     Pause(Duration),
     /// Presses a key.
     Press(char, Key),
-    /// Hangs up.
+    /// Says a tone from now on, or nothing.
+    Say(Option<u16>),
+    /// Puts the other on hold (`sendonly`, `inactive`), or takes it back (`sendrecv`).
+    Hold(&'static str),
+    /// Asks the other to call this URI in its place.
+    Refer(&'static str),
+    /// Hangs up: BYE; CANCEL or 486 before the answer.
     HangUp,
     /// Waits until the call is over.
     UntilOver,

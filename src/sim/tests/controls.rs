@@ -15,7 +15,7 @@ fn each_way_of_a_call_is_silenced_and_let_through_from_outside() {
         {"id": "echo", "type": "echo", "option": {"duration": 60_000}},
     ]);
     let (mut world, phone) = called(Plan::new(232), flow);
-    world.with(phone, |phone, now| phone.voice.say(now, Some(900)));
+    world.say(phone, Some(900));
     // Whether the talk of the switch and the echo of the party are heard after each.
     let table = [
         (true, In, true, false),

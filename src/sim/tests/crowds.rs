@@ -54,7 +54,7 @@ fn two_hundred_calls_over_a_link_that_loses_a_fifth_all_end_properly() {
                 one.words()
             );
             assert!(
-                matches!(one.state, PhoneState::Over { .. }),
+                matches!(one.state(), PhoneState::Over { .. }),
                 "{:?}",
                 one.words()
             );

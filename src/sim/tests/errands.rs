@@ -114,9 +114,9 @@ fn words_of_the_caller_are_in_a_variable() {
     ]);
     let (mut world, phone) = call(Plan::new(114), flow);
     world.pass_ms(500);
-    world.with(phone, |phone, now| phone.voice.say(now, Some(900)));
+    world.with(phone, |phone, now| phone.say(now, Some(900)));
     world.pass_ms(1000);
-    world.with(phone, |phone, now| phone.voice.say(now, None));
+    world.with(phone, |phone, now| phone.say(now, None));
     world.pass_ms(4500);
     assert_eq!(bodies(&world), ["hello"]);
     world.settle();
@@ -170,10 +170,10 @@ fn machine_is_hung_up_on_and_a_person_is_talked_to() {
         for _ in 0..words {
             // A voice that stayed on one tone would be the beep of a machine.
             for hertz in [500, 800, 600, 900, 700] {
-                world.with(phone, |phone, now| phone.voice.say(now, Some(hertz)));
+                world.with(phone, |phone, now| phone.say(now, Some(hertz)));
                 world.pass_ms(80);
             }
-            world.with(phone, |phone, now| phone.voice.say(now, None));
+            world.with(phone, |phone, now| phone.say(now, None));
             world.pass_ms(200);
         }
         world.pass_ms(1500);
@@ -277,9 +277,9 @@ fn summaries_that_follow_each_other_come_to_an_end() {
     ]);
     let (mut world, phone) = call(Plan::new(122), flow);
     world.pass_ms(500);
-    world.with(phone, |phone, now| phone.voice.say(now, Some(900)));
+    world.with(phone, |phone, now| phone.say(now, Some(900)));
     world.pass_ms(1000);
-    world.with(phone, |phone, now| phone.voice.say(now, None));
+    world.with(phone, |phone, now| phone.say(now, None));
     world.pass_ms(2500);
     let id = bodies(&world)[0].to_owned();
     let again = json!([{"type": "ai_summary", "option": {

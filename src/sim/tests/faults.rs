@@ -107,7 +107,7 @@ fn rubbish_between_good_calls_harms_none_of_them() {
         for method in [
             "REGISTER", "OPTIONS", "BYE", "INFO", "CANCEL", "ACK", "UPDATE", "PRACK", "MESSAGE",
         ] {
-            let invite = world.with(vandal, |phone, _| phone.sample_invite());
+            let invite = world.with(vandal, |phone, now| phone.sample_invite(now));
             samples.push(invite.replace("INVITE", method).into_bytes());
             samples.push(invite.into_bytes());
             samples.push(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKx\r\nCSeq: 1 BYE\r\n\r\n".to_vec());

@@ -40,7 +40,7 @@ fn echo_returns_the_caller_s_own_sound_for_its_time() {
     let phone = world.phone("caller", "10.0.0.21");
     world.dial(phone, "echo");
     world.pass_ms(100);
-    world.with(phone, |phone, now| phone.voice.say(now, Some(1100)));
+    world.with(phone, |phone, now| phone.say(now, Some(1100)));
     world.pass_ms(1000);
     assert_eq!(world.hears(phone), Some(1100));
     world.pass_ms(1500);
@@ -55,7 +55,7 @@ fn digits_are_sent_to_the_caller() {
     let phone = world.phone("caller", "10.0.0.21");
     world.dial(phone, "flow");
     world.pass_ms(3000);
-    assert_eq!(world.at(phone).voice.keys, "159#D");
+    assert_eq!(world.at(phone).voice().keys, "159#D");
     world.settle();
 }
 

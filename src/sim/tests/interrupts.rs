@@ -250,7 +250,7 @@ fn talk_from_outside_leaves_an_answer_that_waits_for_its_ack_to_the_flow() {
     world.pass_ms(3000);
     assert_eq!((world.hears(phone), world.cursor()), (Some(400), "talk"));
     assert_eq!(world.at(phone).tones(), [900, 400]);
-    assert_eq!(world.at(phone).voice.keys, "1");
+    assert_eq!(world.at(phone).voice().keys, "1");
     world.hang_up(phone);
     world.settle();
 }
@@ -268,7 +268,7 @@ fn digits_from_outside_wait_for_those_of_the_flow_which_alone_move_the_cursor() 
     assert_eq!(world.cursor(), "send");
     world.pass_ms(3000);
     assert_eq!(world.cursor(), "wait");
-    assert_eq!(world.at(phone).voice.keys, "12345A");
+    assert_eq!(world.at(phone).voice().keys, "12345A");
     for wrong in ["", "12x", &"1".repeat(101)] {
         assert_eq!(world.ask(digits(wrong)), Err(ControlError::BadDigits));
     }
@@ -326,9 +326,9 @@ fn transcription_from_outside_tells_the_flow_its_words_and_moves_nothing() {
         world.ask(transcribe()),
         Err(ControlError::AlreadyTranscribing)
     );
-    world.with(phone, |phone, now| phone.voice.say(now, Some(900)));
+    world.say(phone, Some(900));
     world.pass_ms(1000);
-    world.with(phone, |phone, now| phone.voice.say(now, None));
+    world.say(phone, None);
     world.pass_ms(200);
     assert_eq!(world.ask(CallVerb::StopTranscribe), Ok(()));
     world.pass_ms(500);
@@ -372,7 +372,7 @@ fn more_than_may_wait_or_nothing_at_all_is_refused_with_its_reason() {
     );
     assert_eq!(world.ask(digits("2")), Err(ControlError::TooManyDigits));
     world.pass_ms(6000);
-    assert_eq!(world.at(phone).voice.keys, "1".repeat(17));
+    assert_eq!(world.at(phone).voice().keys, "1".repeat(17));
     assert_eq!(world.ask(talk("tone 500 300")), Ok(()));
     world.pass_ms(500);
     assert_eq!(world.at(phone).tones().last(), Some(&500));

@@ -1,12 +1,20 @@
 //! Stories of the whole switch, in virtual time.
 
+mod bulk;
+mod carriers;
+mod conferences;
+mod connect;
 mod controls;
 mod crowds;
 mod endings;
 mod errands;
+mod externals;
 mod faults;
 mod flows;
+mod groups;
+mod holding;
 mod interrupts;
+mod kit;
 mod limits;
 mod menu;
 mod monkeys;
@@ -14,9 +22,17 @@ mod muting;
 mod offers;
 mod outside;
 mod policy;
+mod queues;
 mod recording;
+mod records;
 mod stopping;
 mod streams;
+mod talks;
+mod telephones;
+mod texts;
+mod transfers;
+mod trunks;
+mod voicemail;
 
 use std::cell::RefCell;
 use std::sync::Once;
@@ -29,6 +45,8 @@ use tracing_subscriber::prelude::*;
 use super::phone::{AckBody, Key, Offer, PhoneState, Step};
 use super::plan::Plan;
 use super::world::{PhoneId, World};
+use crate::store::calls::CallRecord;
+use crate::switch::Report;
 
 const BY_SWITCH: PhoneState = PhoneState::Over { by_switch: true };
 const BY_ITSELF: PhoneState = PhoneState::Over { by_switch: false };
@@ -106,7 +124,7 @@ fn logged(act: impl FnOnce()) -> String {
 
 impl World {
     fn hears(&self, phone: PhoneId) -> Option<u16> {
-        self.at(phone).voice.hears(self.now)
+        self.at(phone).voice().hears(self.now)
     }
 
     fn words(&self, phone: PhoneId) -> Vec<&str> {
@@ -114,7 +132,25 @@ impl World {
     }
 
     fn state(&self, phone: PhoneId) -> PhoneState {
-        self.at(phone).state
+        self.at(phone).state()
+    }
+
+    /// The calls that are over, in the order of their ends.
+    fn records(&self) -> Vec<&CallRecord> {
+        let ended = self.reports.iter().filter_map(|report| match report {
+            Report::CallEnded(record) => Some(record.as_ref()),
+            _ => None,
+        });
+        ended.collect()
+    }
+
+    /// How calls ended: `["busy by remote: the peer refused with 486"]`.
+    fn ends(&self) -> Vec<String> {
+        let records = self.records();
+        records
+            .iter()
+            .map(|record| record.cause.to_string())
+            .collect()
     }
 
     /// When a word came first, in milliseconds since the start of the world.

@@ -165,7 +165,7 @@ pub(super) fn misbehave(world: &mut World, rng: &mut Rng, phone: PhoneId) {
         }
         11 => {
             let tone = chance(rng, 70).then_some(900);
-            world.with(phone, |phone, now| phone.voice.say(now, tone));
+            world.with(phone, |phone, now| phone.say(now, tone));
         }
         12 if chance(rng, 10) && world.switch.calls() > 0 => {
             world.with_switch(crate::switch::Switch::poison);

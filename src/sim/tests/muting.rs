@@ -29,7 +29,7 @@ fn mute_silences_the_party_its_prompts_or_both_in_the_call_and_in_its_recording(
         let mut world = muted_world(190, direction);
         let phone = world.phone("caller", "10.0.0.21");
         world.dial(phone, "mute");
-        world.with(phone, |phone, now| phone.voice.say(now, Some(900)));
+        world.with(phone, |phone, now| phone.say(now, Some(900)));
         world.pass_ms(1500);
         let prompt = world.hears(phone);
         world.pass_ms(1700);
@@ -73,7 +73,7 @@ fn party_that_is_muted_one_way_and_then_the_other_is_muted_both_ways() {
     let mut world = Plan::new(192).flow("mute", flow).build();
     let phone = world.phone("caller", "10.0.0.21");
     world.dial(phone, "mute");
-    world.with(phone, |phone, now| phone.voice.say(now, Some(900)));
+    world.with(phone, |phone, now| phone.say(now, Some(900)));
     world.pass_ms(4000);
     assert_eq!(world.at(phone).tones(), [0_u16; 0]);
     assert_eq!(world.state(phone), BY_SWITCH);

@@ -32,7 +32,7 @@ fn delayed_offer_talks_only_after_the_ack() {
     world.dial(phone, "menu");
     world.pass_ms(1000);
     assert_eq!(
-        (world.media.orders(), world.at(phone).voice.packets),
+        (world.media.orders(), world.at(phone).voice().packets),
         (0, 0)
     );
     world.with(phone, |phone, _| phone.habits.acks = true);
@@ -56,7 +56,7 @@ fn answer_in_the_ack_that_cannot_be_followed_ends_the_call_with_bye() {
         world.dial(phone, "menu");
         world.pass_ms(500);
         assert_eq!(world.words(phone), ["200 INVITE", "BYE"], "{body:?}");
-        assert_eq!(world.at(phone).voice.packets, 0);
+        assert_eq!(world.at(phone).voice().packets, 0);
         world.settle();
     }
 }
@@ -118,7 +118,7 @@ fn digits_and_echo_before_the_answer_are_early_media_and_end_in_time() {
             [early.0, "200 INVITE", "BYE"],
             "{offer:?}"
         );
-        assert_eq!(world.at(phone).voice.keys, early.1);
+        assert_eq!(world.at(phone).voice().keys, early.1);
         assert_eq!(world.at(phone).tones(), [500]);
         world.settle();
     }
@@ -151,7 +151,7 @@ fn held_caller_hears_nothing_until_it_resumes_and_the_flow_runs_on() {
         world.pass_ms(500);
         world.with(phone, |phone, now| phone.reinvite(now, hold, rtp));
         world.pass_ms(100);
-        let packets = world.at(phone).voice.packets;
+        let packets = world.at(phone).voice().packets;
         assert!(
             body(&world, phone, "200 INVITE").contains(if hold == "sendonly" {
                 "recvonly"
@@ -160,7 +160,7 @@ fn held_caller_hears_nothing_until_it_resumes_and_the_flow_runs_on() {
             })
         );
         world.pass_ms(5000);
-        assert_eq!(world.at(phone).voice.packets, packets, "{hold}");
+        assert_eq!(world.at(phone).voice().packets, packets, "{hold}");
         world.with(phone, |phone, now| phone.reinvite(now, "sendrecv", rtp));
         world.pass_ms(200);
         assert_eq!(world.hears(phone), Some(400), "{hold}");
@@ -180,13 +180,13 @@ fn sound_follows_the_caller_to_a_new_address() {
     let mut world = Plan::new(36).flow("music", music).build();
     let phone = world.phone("caller", "10.0.0.21");
     world.dial(phone, "music");
-    world.with(phone, |phone, now| phone.voice.say(now, Some(900)));
+    world.with(phone, |phone, now| phone.say(now, Some(900)));
     world.pass_ms(500);
-    let before = world.at(phone).voice.packets;
+    let before = world.at(phone).voice().packets;
     world.move_rtp(phone, "10.0.0.77:5004");
     world.pass_ms(1000);
     assert_eq!(world.hears(phone), Some(400));
-    assert!(world.at(phone).voice.packets >= before + 45);
+    assert!(world.at(phone).voice().packets >= before + 45);
     world.hang_up(phone);
     world.settle();
 }
@@ -273,7 +273,7 @@ fn the_caller_s_only_codec_is_spoken() {
     world.dial(phone, "menu");
     world.pass_ms(700);
     assert!(body(&world, phone, "200 INVITE").contains("RTP/AVP 8 101"));
-    assert_eq!(world.at(phone).voice.strange, 0);
+    assert_eq!(world.at(phone).voice().strange, 0);
     assert_eq!(world.hears(phone), Some(400));
     world.hang_up(phone);
     world.settle();

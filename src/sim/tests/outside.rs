@@ -29,9 +29,9 @@ fn order(world: &mut World, make: impl FnOnce(FlowCommandId) -> FlowCommand) {
 
 /// The caller says something for a second, and is silent for as long.
 fn speak(world: &mut World, phone: PhoneId) {
-    world.with(phone, |phone, now| phone.voice.say(now, Some(900)));
+    world.with(phone, |phone, now| phone.say(now, Some(900)));
     world.pass_ms(1000);
-    world.with(phone, |phone, now| phone.voice.say(now, None));
+    world.with(phone, |phone, now| phone.say(now, None));
     world.pass_ms(1000);
 }
 
@@ -160,7 +160,7 @@ fn message_is_queued_then_sent_or_failed_and_begins_a_conversation() {
     let (mut world, phone) = talking_world(93);
     let statuses = |world: &World| -> Vec<MessageStatus> {
         let status = |report: &Report| match report {
-            Report::Message(message) => Some(message.status),
+            Report::Message(message) => Some(message.status()),
             _ => None,
         };
         world.reports.iter().filter_map(status).collect()
@@ -274,7 +274,7 @@ fn last_words_of_a_call_are_put_into_words_after_it() {
     let (mut world, phone) = talking_world(96);
     world.asking = Duration::from_secs(3);
     order(&mut world, transcribe);
-    world.with(phone, |phone, now| phone.voice.say(now, Some(900)));
+    world.with(phone, |phone, now| phone.say(now, Some(900)));
     world.pass_ms(1000);
     world.hang_up(phone);
     world.pass_ms(1000);
@@ -443,7 +443,7 @@ fn talk_that_the_caller_leaves_ends_with_the_call_wherever_it_stands() {
             command,
             talk: AiTalk::default(),
         });
-        world.with(phone, |phone, now| phone.voice.say(now, Some(900)));
+        world.with(phone, |phone, now| phone.say(now, Some(900)));
         world.pass_ms(wait);
         world.hang_up(phone);
         world.settle();

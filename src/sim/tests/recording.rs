@@ -22,7 +22,7 @@ fn recording_holds_both_sides_and_its_variables_name_the_files() {
     let mut world = Plan::new(50).flow("record", flow).build();
     let phone = world.phone("caller", "10.0.0.21");
     world.dial(phone, "record");
-    world.with(phone, |phone, now| phone.voice.say(now, Some(900)));
+    world.with(phone, |phone, now| phone.say(now, Some(900)));
     world.pass_ms(1000);
     assert_eq!(world.media.recordings.len(), 0);
     world.pass_ms(1500);
@@ -80,7 +80,7 @@ fn second_recording_may_start_after_the_first_has_ended() {
     let mut world = Plan::new(52).flow("record", flow).build();
     let phone = world.phone("caller", "10.0.0.21");
     world.dial(phone, "record");
-    world.with(phone, |phone, now| phone.voice.say(now, Some(900)));
+    world.with(phone, |phone, now| phone.say(now, Some(900)));
     world.pass_ms(5000);
     let lengths: Vec<usize> = world
         .media
