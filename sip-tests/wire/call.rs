@@ -156,6 +156,18 @@ impl Dialog {
         }
     }
 
+    /// The dialog as the called side sees it (RFC 3261 §12.1.1).
+    pub fn of_called(answer: &Message, invite: &Message) -> Self {
+        Dialog {
+            call_id: invite.header("Call-ID").unwrap_or_default().to_owned(),
+            from: answer.header("To").unwrap_or_default().to_owned(),
+            to: invite.header("From").unwrap_or_default().to_owned(),
+            target: invite.contact().unwrap_or_default(),
+            routes: invite.all("Record-Route").map(str::to_owned).collect(),
+            cseq: 0,
+        }
+    }
+
     /// The next request of the dialog.
     pub fn request(&mut self, phone: &Phone, method: &str) -> Request {
         self.cseq += 1;

@@ -6,11 +6,14 @@
 //! | module | what |
 //! |---|---|
 //! | `switch` | starts, stops and watches the binary |
-//! | `phone`, `call`, `message` | SIP by hand, apart from the product's own layer |
+//! | `phone`, `call`, `called`, `message` | SIP by hand, apart from the product's own layer |
 //! | `rtp`, `sound`, `wav` | packets each 20 ms, G.711, tones and a meter |
 //! | `calls`, `refusals`, `routes`, `timing` | signalling |
 //! | `menu`, `media`, `files`, `recording` | what is heard |
-//! | `outside` | what flows reach beyond the call |
+//! | `trunks`, `dialing`, `transfer`, `queue`, `texts` | calls and messages out, and who is handed to whom |
+//! | `bridge`, `conference`, `voicemail` | who hears whom |
+//! | `pair` | our phones among themselves |
+//! | `outside`, `external` | what flows reach beyond the call; where its sound goes and comes from |
 //! | `register`, `access` | who may |
 //! | `operate`, `hostile`, `torture` | running it, and bad input |
 
@@ -26,6 +29,7 @@
 )]
 
 mod call;
+mod called;
 mod message;
 mod phone;
 mod rtp;
@@ -34,16 +38,26 @@ mod switch;
 mod wav;
 
 mod access;
+mod bridge;
 mod calls;
+mod conference;
+mod dialing;
+mod external;
 mod files;
 mod hostile;
 mod media;
 mod menu;
 mod operate;
 mod outside;
+mod pair;
+mod queue;
 mod recording;
 mod refusals;
 mod register;
 mod routes;
+mod texts;
 mod timing;
 mod torture;
+mod transfer;
+mod trunks;
+mod voicemail;

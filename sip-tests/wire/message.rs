@@ -35,11 +35,7 @@ impl Message {
 
     /// The status of a response, 0 for a request.
     pub fn status(&self) -> u16 {
-        let mut words = self.start_line.split(' ');
-        match words.next() {
-            Some("SIP/2.0") => words.next().and_then(|code| code.parse().ok()).unwrap_or(0),
-            _ => 0,
-        }
+        status_of(&self.start_line)
     }
 
     /// The method of a request, "" for a response.
@@ -90,6 +86,15 @@ impl Message {
 
     pub fn sdp(&self) -> Option<Sdp> {
         Sdp::parse(&self.body)
+    }
+}
+
+/// The status of a status line, 0 when it is none.
+pub fn status_of(line: &str) -> u16 {
+    let mut words = line.split(' ');
+    match words.next() {
+        Some("SIP/2.0") => words.next().and_then(|code| code.parse().ok()).unwrap_or(0),
+        _ => 0,
     }
 }
 
@@ -197,6 +202,17 @@ impl Request {
         }
     }
 
+    /// A request that came in, as one that could be sent.
+    pub fn from_message(message: &Message) -> Self {
+        let mut words = message.start_line.split(' ').skip(1);
+        Request {
+            method: message.method().to_owned(),
+            uri: words.next().unwrap_or_default().to_owned(),
+            headers: message.headers.clone(),
+            body: message.body.clone(),
+        }
+    }
+
     /// Adds a header below the others.
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
@@ -248,6 +264,31 @@ impl Request {
 
 /// A response to `request` with its Via, From, To, Call-ID and CSeq.
 pub fn response(request: &Message, status: &str, extra: &[(&str, &str)]) -> Vec<u8> {
+    let mut text = head_of_response(request, status, extra);
+    text.push_str("Content-Length: 0\r\n\r\n");
+    text.into_bytes()
+}
+
+/// As [`response`], with a body.
+pub fn response_with(
+    request: &Message,
+    status: &str,
+    extra: &[(&str, &str)],
+    content_type: &str,
+    body: &[u8],
+) -> Vec<u8> {
+    let mut text = head_of_response(request, status, extra);
+    let _ = write!(
+        text,
+        "Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut bytes = text.into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+fn head_of_response(request: &Message, status: &str, extra: &[(&str, &str)]) -> String {
     let mut text = format!("SIP/2.0 {status}\r\n");
     for (name, value) in &request.headers {
         if ["via", "from", "to", "call-id", "cseq", "record-route"]
@@ -259,8 +300,7 @@ pub fn response(request: &Message, status: &str, extra: &[(&str, &str)]) -> Vec<
     for (name, value) in extra {
         let _ = write!(text, "{name}: {value}\r\n");
     }
-    text.push_str("Content-Length: 0\r\n\r\n");
-    text.into_bytes()
+    text
 }
 
 /// Splits a stream into messages by Content-Length; what is left over stays in `stream`.
@@ -308,6 +348,31 @@ pub fn authorization(
         "Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{proof}\", \
          algorithm={algorithm}, qop=auth, nc={nc}, cnonce=\"{cnonce}\"{opaque}"
     )
+}
+
+/// Whether credentials (`Authorization: Digest …`) prove `password` for a request of `method`.
+pub fn is_proof(credentials: &str, password: &str, method: &str) -> bool {
+    let value = |name: &str| parameter(credentials, name).unwrap_or_default();
+    let hash = |text: String| match value("algorithm").as_str() {
+        "SHA-256" => hex(&sha2::Sha256::digest(text.as_bytes())),
+        _ => hex(&md5::Md5::digest(text.as_bytes())),
+    };
+    let ha1 = hash(format!(
+        "{}:{}:{password}",
+        value("username"),
+        value("realm")
+    ));
+    let ha2 = hash(format!("{method}:{}", value("uri")));
+    let middle = match value("qop").as_str() {
+        "" => value("nonce"),
+        qop => format!(
+            "{}:{}:{}:{qop}",
+            value("nonce"),
+            value("nc"),
+            value("cnonce")
+        ),
+    };
+    hash(format!("{ha1}:{middle}:{ha2}")) == value("response")
 }
 
 /// A parameter of a challenge, without its quotes.

@@ -68,8 +68,8 @@ fn broken_flow_keeps_the_old_one_and_the_log_says_where_it_is_wrong() {
             3,
         ),
         (
-            "[\n  {\"type\": \"queue_join\", \"option\": {}}\n]",
-            "queue_join",
+            "[\n  {\"type\": \"case_create\", \"option\": {}}\n]",
+            "case_create",
             2,
         ),
     ];

@@ -91,6 +91,18 @@ impl Phone {
         }
     }
 
+    /// A phone that learns from the first message where the switch is.
+    pub fn waiting(socket: UdpSocket) -> Self {
+        let local = socket.local_addr().unwrap();
+        Phone {
+            wire: Wire::Udp(socket),
+            local,
+            server: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            user: "phone".into(),
+            requests: VecDeque::new(),
+        }
+    }
+
     /// Calls itself `user` from now on.
     pub fn named(mut self, user: &str) -> Self {
         self.user = user.to_owned();
@@ -157,9 +169,12 @@ impl Phone {
             match &mut self.wire {
                 Wire::Udp(socket) => {
                     socket.set_read_timeout(Some(left)).unwrap();
-                    if let Ok((len, _)) = socket.recv_from(&mut chunk)
+                    if let Ok((len, source)) = socket.recv_from(&mut chunk)
                         && let Some(message) = Message::parse(&chunk[..len])
                     {
+                        if self.server.port() == 0 {
+                            self.server = source;
+                        }
                         return Some(message);
                     }
                 }
@@ -246,6 +261,18 @@ impl Phone {
                 self.requests.push_back(message);
             }
         }
+    }
+
+    /// Puts a request back that nobody wanted yet.
+    pub fn keep(&mut self, request: Option<Message>) {
+        self.requests.extend(request);
+    }
+
+    /// Forgets what came in the transaction of `request`: resends that were sent before our answer.
+    pub fn forget_resends(&mut self, request: &Message) {
+        let via = request.header("Via").map(str::to_owned);
+        self.requests
+            .retain(|kept| kept.header("Via").map(str::to_owned) != via);
     }
 
     /// Sends an INVITE and leaves it open.

@@ -11,6 +11,11 @@ pub const RATE: usize = 8000;
 /// Samples in one packet of 20 ms.
 pub const FRAME: usize = 160;
 
+/// The keys of the pad, row by row, and the tones of rows and columns (ITU-T Q.23).
+const KEYS: &str = "123A456B789C*0#D";
+const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
+const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
+
 /// The two laws of ITU-T G.711.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Law {
@@ -115,9 +120,7 @@ pub fn silence(millis: usize) -> Vec<i16> {
 
 /// A key as it sounds (ITU-T Q.23): one row and one column frequency.
 pub fn key(digit: char, millis: usize) -> Vec<i16> {
-    const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
-    const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
-    let at = "123A456B789C*0#D".find(digit).expect("a key of the pad");
+    let at = KEYS.find(digit).expect("a key of the pad");
     tone(&[ROWS[at / 4], COLUMNS[at % 4]], millis, 7000.0)
 }
 
@@ -153,6 +156,40 @@ pub fn loudest(samples: &[i16]) -> f64 {
 /// Whether `samples` are in substance the one tone `hz`.
 pub fn is_tone(samples: &[i16], hz: f64) -> bool {
     rms(samples) > 300.0 && share(samples, hz) > 0.75
+}
+
+/// Whether each of `voices` is in `samples` in about equal parts, and none of `absent` is.
+pub fn is_mix(samples: &[i16], voices: &[f64], absent: &[f64]) -> bool {
+    let fair = 1.0 / voices.len() as f64;
+    rms(samples) > 300.0
+        && voices.iter().all(|hz| share(samples, *hz) > 0.4 * fair)
+        && absent.iter().all(|hz| share(samples, *hz) < 0.02)
+}
+
+/// The keys in the voice band of `samples`, each once however long it lasts (ITU-T Q.23).
+pub fn keys(samples: &[i16]) -> String {
+    let mut keys = String::new();
+    let mut last = None;
+    // 25 ms tell the rows and columns apart.
+    for window in samples.chunks(RATE / 40) {
+        let key = key_of(window);
+        if key.is_some() && key != last {
+            keys.extend(key);
+        }
+        last = key;
+    }
+    keys
+}
+
+fn key_of(window: &[i16]) -> Option<char> {
+    let strongest = |tones: [f64; 4]| {
+        let shares = tones.map(|hz| share(window, hz));
+        (0..4)
+            .max_by(|a, b| shares[*a].total_cmp(&shares[*b]))
+            .filter(|at| shares[*at] > 0.25)
+    };
+    let (row, column) = (strongest(ROWS)?, strongest(COLUMNS)?);
+    (rms(window) > 300.0).then(|| KEYS.chars().nth(row * 4 + column))?
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::called::PASSWORD;
 use crate::phone::Phone;
 use crate::rtp::wait;
 use crate::wav;
@@ -52,6 +53,36 @@ impl Setting {
         self.config.push_str(toml);
         self.config.push('\n');
         self
+    }
+
+    /// A trunk at `phone` that takes numbers which begin with `prefix`; `more` are further keys. It is
+    /// asked how it is only where they say so.
+    pub fn trunk(self, name: &str, phone: &Phone, prefix: &str, more: &str) -> Self {
+        let quiet = if more.contains("probe") {
+            ""
+        } else {
+            "probe = false\n"
+        };
+        self.config(&format!(
+            "[[trunks]]\nname = \"{name}\"\nhost = \"{}\"\nprefixes = [\"{prefix}\"]\n{quiet}{more}",
+            phone.local
+        ))
+    }
+
+    /// An extension that may register with the password of all.
+    pub fn extension(self, user: &str) -> Self {
+        self.config(&format!(
+            "[[extensions]]\nextension = \"{user}\"\npassword = \"{PASSWORD}\""
+        ))
+    }
+
+    /// A flow that connects the caller with `target`, "+…" by a trunk or an extension, and
+    /// hangs up when that is over. `more` are further options of `connect`.
+    pub fn connecting(self, name: &str, target: &str, more: &str) -> Self {
+        self.flow(
+            name,
+            &format!(r#"[{}, {{"type": "hangup"}}]"#, connect(&[target], more)),
+        )
     }
 
     pub fn flows(&self) -> PathBuf {
@@ -192,6 +223,26 @@ impl Drop for Switch {
             println!("---- the switch said ----\n{}", &log[from..]);
         }
     }
+}
+
+/// The action that connects with these: "+…" by a trunk, else an extension. `more` begins with a comma.
+pub fn connect(targets: &[&str], more: &str) -> String {
+    let addresses: Vec<String> = targets
+        .iter()
+        .map(|target| {
+            let kind = if target.starts_with('+') {
+                "tel"
+            } else {
+                "extension"
+            };
+            format!(r#"{{"type": "{kind}", "target": "{target}"}}"#)
+        })
+        .collect();
+    format!(
+        r#"{{"type": "connect", "option": {{"source": {{"type": "tel", "target": "+15550100"}},
+            "destinations": [{}]{more}}}}}"#,
+        addresses.join(", ")
+    )
 }
 
 struct Process {

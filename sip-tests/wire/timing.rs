@@ -105,6 +105,6 @@ fn first_words_leave_soon_after_the_answer() {
 
 /// Tells a figure although the story passes: what is printed by macros would be kept back.
 /// `sip-tests/run` shows these lines in its summary.
-fn figure(text: &str) {
+pub fn figure(text: &str) {
     let _ = writeln!(std::io::stderr(), "figure: {text}");
 }
