@@ -11,6 +11,7 @@ mod errands;
 mod externals;
 mod faults;
 mod flows;
+mod groupcalls;
 mod groups;
 mod holding;
 mod interrupts;
