@@ -101,7 +101,10 @@ fn run(mode: &str, calls: u64, time: Duration, floor: Option<f64>) -> f64 {
     let grown = memory().saturating_sub(memory_before);
     let late = late_ticks(host.as_ref()) - late_before;
     is_over.store(true, Ordering::Relaxed);
-    let mut delays = listener.join().unwrap_or_default();
+    let Heard {
+        packets,
+        mut delays,
+    } = listener.join().unwrap_or_default();
     delays.sort_unstable();
     let percentile = |part: f64| {
         delays
@@ -119,7 +122,7 @@ fn run(mode: &str, calls: u64, time: Duration, floor: Option<f64>) -> f64 {
         if delays.is_empty() {
             0
         } else {
-            sent.saturating_sub(delays.len() as u64)
+            sent.saturating_sub(packets)
         },
         grown as f64 / calls as f64,
     );
@@ -285,18 +288,29 @@ fn floor_of_play(peers: &[UdpSocket], is_over: &Arc<AtomicBool>) -> Vec<SocketAd
     targets
 }
 
-/// Receives what comes and tells how long each packet took, in microseconds.
-fn listen(peers: &[UdpSocket], is_timed: bool, is_over: &AtomicBool) -> Vec<u32> {
-    let mut delays = Vec::new();
+/// What came back to the peers.
+#[derive(Debug, Default)]
+struct Heard {
+    packets: u64,
+    /// How long each took that still says when it was sent, in microseconds.
+    delays: Vec<u32>,
+}
+
+/// Receives what comes until it is over.
+fn listen(peers: &[UdpSocket], is_timed: bool, is_over: &AtomicBool) -> Heard {
+    let mut heard = Heard::default();
     serve(peers, is_over, |_, bytes, _| {
+        // RTCP has packet types from 200 on in this octet, where RTP has marker and payload type (RFC 5761 §4).
+        heard.packets += u64::from(bytes.get(1).is_some_and(|octet| octet & 0x7F < 72));
         if is_timed && let Some(stamp) = bytes.get(HEADER_LEN..HEADER_LEN + 8) {
             let sent = u64::from_be_bytes(stamp.try_into().expect("eight octets"));
             // The first packet of a bridge has a soft edge in place of its stamp.
             let delay = nanos().checked_sub(sent);
-            delays.extend(delay.and_then(|nanos| u32::try_from(nanos / 1_000).ok()));
+            let micros = delay.and_then(|nanos| u32::try_from(nanos / 1_000).ok());
+            heard.delays.extend(micros);
         }
     });
-    delays
+    heard
 }
 
 fn serve(
