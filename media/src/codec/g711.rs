@@ -3,20 +3,73 @@
 //! Samples are 16 bit; µ-law looks at the upper 14 of them, A-law at the upper 12 and the sign, as
 //! in the reference software of ITU-T G.191.
 
+/// One of the two laws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum G711 {
+    /// µ-law: North America and Japan.
+    Ulaw,
+    /// A-law: everywhere else.
+    Alaw,
+}
+
+impl G711 {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Ulaw, Self::Alaw];
+
+    /// The octet that sounds as nothing.
+    #[must_use]
+    pub const fn silence(self) -> u8 {
+        match self {
+            Self::Ulaw => 0xFF,
+            Self::Alaw => 0xD5,
+        }
+    }
+
+    /// Encodes as many samples as fit, one octet each, and says how many.
+    pub fn encode(self, samples: &[i16], out: &mut [u8]) -> usize {
+        let pairs = samples.iter().zip(&mut *out);
+        match self {
+            Self::Ulaw => pairs.for_each(|(sample, octet)| *octet = encode_ulaw(*sample)),
+            Self::Alaw => pairs.for_each(|(sample, octet)| *octet = encode_alaw(*sample)),
+        }
+        samples.len().min(out.len())
+    }
+
+    /// Decodes as many octets as fit, one sample each, and says how many.
+    pub fn decode(self, octets: &[u8], out: &mut [i16]) -> usize {
+        let table = match self {
+            Self::Ulaw => &ULAW_TO_LINEAR,
+            Self::Alaw => &ALAW_TO_LINEAR,
+        };
+        for (octet, sample) in octets.iter().zip(&mut *out) {
+            *sample = table[usize::from(*octet)];
+        }
+        octets.len().min(out.len())
+    }
+
+    /// Encodes a whole sound; for what is made once and played often.
+    #[must_use]
+    pub fn encode_all(self, samples: &[i16]) -> Vec<u8> {
+        let mut octets = vec![0; samples.len()];
+        self.encode(samples, &mut octets);
+        octets
+    }
+}
+
 /// µ-law of one sample.
 #[inline]
-pub(super) fn encode_ulaw(sample: i16) -> u8 {
+fn encode_ulaw(sample: i16) -> u8 {
     LINEAR_TO_ULAW[usize::from(sample as u16 >> 2)]
 }
 
 /// A-law of one sample.
 #[inline]
-pub(super) fn encode_alaw(sample: i16) -> u8 {
+fn encode_alaw(sample: i16) -> u8 {
     LINEAR_TO_ALAW[usize::from(sample as u16 >> 4)]
 }
 
 /// Sample of every µ-law octet.
-pub(super) static ULAW_TO_LINEAR: [i16; 256] = {
+static ULAW_TO_LINEAR: [i16; 256] = {
     let mut table = [0; 256];
     let mut octet = 0;
     while octet < 256 {
@@ -27,7 +80,7 @@ pub(super) static ULAW_TO_LINEAR: [i16; 256] = {
 };
 
 /// Sample of every A-law octet.
-pub(super) static ALAW_TO_LINEAR: [i16; 256] = {
+static ALAW_TO_LINEAR: [i16; 256] = {
     let mut table = [0; 256];
     let mut octet = 0;
     while octet < 256 {
