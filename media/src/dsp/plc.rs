@@ -9,15 +9,19 @@
 //!                  | quieter from 10 ms, silent at 60 ms    |
 //! ```
 
-/// Conceals lost sound of one stream at 8 kHz.
+use super::likeness::{likeness, to_floats};
+use crate::frame::{Band, to_sample};
+
+/// Conceals lost sound of one stream.
 #[derive(Clone, Debug)]
 pub struct Concealer {
-    /// The last sound that was heard, concealed or not.
-    heard: [i16; HISTORY],
+    scale: usize,
+    /// The last sound that was given, made up or not, and behind it what was heard before a loss.
+    sound: Box<[i16]>,
     erasure: Option<Erasure>,
 }
 
-/// Longest pitch period: 15 ms, a voice of 66 Hz.
+/// Longest pitch period: 15 ms, a voice of 66 Hz. This and all that follows is in samples of the narrow band.
 const MAX_PITCH: usize = 120;
 /// Shortest pitch period: 5 ms, a voice of 200 Hz (or two periods of a higher one).
 const MIN_PITCH: usize = 40;
@@ -31,43 +35,95 @@ const STEP: usize = 80;
 const SILENT_FROM: usize = 480;
 
 impl Concealer {
-    /// Nothing has been heard yet.
+    /// For the narrow band; nothing has been heard yet.
     #[must_use]
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
+        Self::in_band(Band::Narrow)
+    }
+
+    /// For a band.
+    #[must_use]
+    pub fn in_band(band: Band) -> Self {
+        let scale = band.frame_samples() / Band::Narrow.frame_samples();
         Self {
-            heard: [0; HISTORY],
+            scale,
+            sound: vec![0; 2 * HISTORY * scale].into(),
             erasure: None,
         }
     }
 
+    /// For the narrow band; what comes begins softly.
+    pub(crate) fn silent() -> Self {
+        let mut silent = Self::new();
+        silent.begin();
+        silent.fade();
+        silent
+    }
+
     /// Takes sound that came, and smooths its beginning if sound was lost before it.
     pub fn accept(&mut self, frame: &mut [i16]) {
-        if let Some(mut erasure) = self.erasure.take() {
-            let overlap = erasure.overlap().min(frame.len());
-            for (at, sample) in frame[..overlap].iter_mut().enumerate() {
-                let weight = (at + 1) as f32 / (overlap + 1) as f32;
-                *sample = (erasure.next_sample() * (1.0 - weight) + f32::from(*sample) * weight)
-                    .round() as i16;
-            }
-        }
+        self.blend(frame);
         self.remember(frame);
     }
 
     /// Takes sound that came but does not follow what was heard before it: a piece between them was
     /// skipped to shorten the delay.
     pub fn join(&mut self, frame: &mut [i16]) {
-        self.erasure
-            .get_or_insert_with(|| Erasure::after(&self.heard));
+        self.begin();
         self.accept(frame);
     }
 
     /// Writes sound in place of what was lost.
     pub fn conceal(&mut self, out: &mut [i16]) {
-        let erasure = self
-            .erasure
-            .get_or_insert_with(|| Erasure::after(&self.heard));
-        out.fill_with(|| erasure.next_sample().round() as i16);
+        self.make_up(out);
         self.remember(out);
+    }
+
+    /// Writes sound in place of what was lost; [`Self::remember`] is to follow.
+    pub(crate) fn make_up(&mut self, out: &mut [i16]) {
+        self.begin();
+        let before = &self.sound[HISTORY * self.scale..];
+        if let Some(erasure) = &mut self.erasure {
+            if erasure.is_silent() {
+                out.fill(0);
+            } else {
+                out.fill_with(|| to_sample(erasure.next_sample(before)));
+            }
+        }
+    }
+
+    /// Smooths the beginning of what came, if sound was lost before it; [`Self::remember`] is to follow.
+    pub(crate) fn blend(&mut self, frame: &mut [i16]) {
+        let Some(mut erasure) = self.erasure.take() else {
+            return;
+        };
+        let before = &self.sound[HISTORY * self.scale..];
+        let overlap = erasure.overlap().min(frame.len());
+        for (at, sample) in frame[..overlap].iter_mut().enumerate() {
+            let weight = (at + 1) as f32 / (overlap + 1) as f32;
+            let made_up = erasure.next_sample(before) * (1.0 - weight);
+            *sample = to_sample(made_up + f32::from(*sample) * weight);
+        }
+    }
+
+    /// Keeps what is given, to make up what follows it.
+    pub(crate) fn remember(&mut self, frame: &[i16]) {
+        let heard = &mut self.sound[..HISTORY * self.scale];
+        let newest = &frame[frame.len().saturating_sub(heard.len())..];
+        heard.copy_within(newest.len().., 0);
+        let kept = heard.len() - newest.len();
+        heard[kept..].copy_from_slice(newest);
+    }
+
+    /// The last 49 ms that were given.
+    pub(crate) fn heard(&self) -> &[i16] {
+        &self.sound[..HISTORY * self.scale]
+    }
+
+    /// Samples it keeps.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.sound.len()
     }
 
     /// Whether the last sound was concealed.
@@ -76,10 +132,41 @@ impl Concealer {
         self.erasure.is_some()
     }
 
-    fn remember(&mut self, frame: &[i16]) {
-        let newest = &frame[frame.len().saturating_sub(HISTORY)..];
-        self.heard.copy_within(newest.len().., 0);
-        self.heard[HISTORY - newest.len()..].copy_from_slice(newest);
+    /// Whether so much has been concealed that it is silent by now.
+    pub(crate) fn has_faded(&self) -> bool {
+        self.erasure.as_ref().is_some_and(Erasure::is_silent)
+    }
+
+    /// Goes on in a band, with what has been heard in the other.
+    pub(crate) fn to_band(&self, band: Band) -> Self {
+        let mut new = Self::in_band(band);
+        let heard = self.heard();
+        for (at, sample) in new.sound[..HISTORY * new.scale].iter_mut().enumerate() {
+            *sample = heard[at * self.scale / new.scale];
+        }
+        if self.is_concealing() {
+            new.begin();
+            if self.has_faded() {
+                new.fade();
+            }
+        }
+        new
+    }
+
+    /// What is made up is silent from here on.
+    fn fade(&mut self) {
+        if let Some(erasure) = &mut self.erasure {
+            erasure.elapsed = SILENT_FROM * self.scale;
+        }
+    }
+
+    /// What comes next does not follow what was given last.
+    pub(crate) fn begin(&mut self) {
+        if self.erasure.is_none() {
+            let (heard, before) = self.sound.split_at_mut(HISTORY * self.scale);
+            before.copy_from_slice(heard);
+            self.erasure = Some(Erasure::after(before, self.scale));
+        }
     }
 }
 
@@ -89,11 +176,10 @@ impl Default for Concealer {
     }
 }
 
-/// Lost sound being made up.
+/// Lost sound being made up out of what was heard before it.
 #[derive(Clone, Debug)]
 struct Erasure {
-    /// What was heard before it.
-    before: [f32; HISTORY],
+    scale: usize,
     pitch: usize,
     /// Samples made up so far.
     elapsed: usize,
@@ -107,232 +193,95 @@ struct Erasure {
 }
 
 impl Erasure {
-    fn after(heard: &[i16; HISTORY]) -> Self {
-        let before = heard.map(f32::from);
-        let pitch = pitch_of(&before);
-        let offset = before[HISTORY - 1] - before[HISTORY - 1 - pitch];
+    fn after(before: &[i16], scale: usize) -> Self {
+        let pitch = pitch_of(before, scale);
+        let last = before.len() - 1;
         Self {
-            before,
+            scale,
             pitch,
             elapsed: 0,
             periods: 1,
             place: 0,
             leaving: None,
-            offset,
+            offset: f32::from(before[last]) - f32::from(before[last - pitch]),
         }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.elapsed >= SILENT_FROM * self.scale
     }
 
     /// How many samples are faded into what comes next: a quarter period, longer after a longer
     /// loss, at most 10 ms.
     fn overlap(&self) -> usize {
-        (self.pitch / 4 + (self.elapsed / STEP).saturating_sub(1) * 32).min(STEP)
+        let step = STEP * self.scale;
+        let longer = (self.elapsed / step).saturating_sub(1) * 32 * self.scale;
+        (self.pitch / 4 + longer).min(step)
     }
 
-    fn next_sample(&mut self) -> f32 {
-        if self.elapsed >= SILENT_FROM {
+    fn next_sample(&mut self, before: &[i16]) -> f32 {
+        if self.is_silent() {
             return 0.0;
         }
-        if self.elapsed == STEP || self.elapsed == 2 * STEP {
+        let step = STEP * self.scale;
+        if self.elapsed == step || self.elapsed == 2 * step {
             self.leaving = Some((self.periods, self.place, self.pitch / 4));
             self.periods += 1;
         }
         let quarter = self.pitch / 4;
-        let mut sample = self.repeated(self.periods, self.place);
+        let mut sample = self.repeated(before, self.periods, self.place);
         self.place = (self.place + 1) % (self.periods * self.pitch);
         if let Some((periods, place, left)) = self.leaving {
             let weight = left as f32 / (quarter + 1) as f32;
-            sample += (self.repeated(periods, place) - sample) * weight;
+            sample += (self.repeated(before, periods, place) - sample) * weight;
             self.leaving =
                 (left > 1).then(|| (periods, (place + 1) % (periods * self.pitch), left - 1));
         }
         if self.elapsed < quarter {
             sample += self.offset * (quarter - self.elapsed) as f32 / (quarter + 1) as f32;
         }
-        let loud = 1.0 - self.elapsed.saturating_sub(STEP) as f32 / (SILENT_FROM - STEP) as f32;
+        let fading = (SILENT_FROM * self.scale - step) as f32;
+        let loud = 1.0 - self.elapsed.saturating_sub(step) as f32 / fading;
         self.elapsed += 1;
-        (sample * loud).clamp(-32_768.0, 32_767.0)
+        sample * loud
     }
 
     /// A sample of the last `periods` pitch periods, whose end is faded into what came before their
     /// beginning, so that they can follow themselves.
-    fn repeated(&self, periods: usize, place: usize) -> f32 {
+    fn repeated(&self, before: &[i16], periods: usize, place: usize) -> f32 {
         let len = periods * self.pitch;
         let quarter = self.pitch / 4;
-        let at = HISTORY - len + place;
+        let at = before.len() - len + place;
+        let sample = f32::from(before[at]);
         let into_seam = (place + quarter + 1).saturating_sub(len);
         if into_seam == 0 {
-            return self.before[at];
+            return sample;
         }
         let weight = into_seam as f32 / (quarter + 1) as f32;
-        self.before[at] + (self.before[at - len] - self.before[at]) * weight
+        sample + (f32::from(before[at - len]) - sample) * weight
     }
 }
 
 /// The lag at which the last 20 ms are most like what came before them.
-fn pitch_of(before: &[f32; HISTORY]) -> usize {
-    let coarse = (MIN_PITCH..=MAX_PITCH).step_by(2);
-    let around = best_lag(before, coarse, 2);
-    best_lag(
-        before,
-        around.saturating_sub(1).max(MIN_PITCH)..=(around + 1).min(MAX_PITCH),
-        1,
-    )
-}
-
-fn best_lag(before: &[f32; HISTORY], lags: impl Iterator<Item = usize>, stride: usize) -> usize {
-    let recent = &before[HISTORY - WINDOW..];
-    let mut best = (MAX_PITCH, f32::MIN);
-    for lag in lags {
-        let earlier = &before[HISTORY - WINDOW - lag..];
-        let (mut product, mut energy) = (0.0, 1.0);
-        for (now, then) in recent
-            .iter()
-            .step_by(stride)
-            .zip(earlier.iter().step_by(stride))
-        {
-            product += now * then;
-            energy += then * then;
-        }
-        let likeness = product / energy.sqrt();
-        if likeness > best.1 {
-            best = (lag, likeness);
-        }
-    }
-    best.0
+fn pitch_of(before: &[i16], scale: usize) -> usize {
+    let mut floats = [0.0; 2 * HISTORY];
+    let before = to_floats(before, &mut floats);
+    let window = before.len() - WINDOW * scale;
+    let best = |lags: &mut dyn Iterator<Item = usize>| {
+        let recent = &before[window..];
+        let likenesses = lags.map(|lag| (lag, likeness(recent, &before[window - lag..])));
+        let first = (MAX_PITCH * scale, f32::MIN);
+        likenesses
+            .fold(
+                first,
+                |best, next| if next.1 > best.1 { next } else { best },
+            )
+            .0
+    };
+    let (least, most) = (MIN_PITCH * scale, MAX_PITCH * scale);
+    let around = best(&mut (least..=most).step_by(2 * scale));
+    best(&mut ((around + 1 - 2 * scale).max(least)..=(around + 2 * scale - 1).min(most)))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dsp::level::dbov;
-    use crate::dsp::meter::frequency_power;
-    use crate::dsp::tone::ToneGenerator;
-    use crate::sim::Chance;
-
-    fn tone(hertz: f32, frames: usize) -> Vec<[i16; 160]> {
-        let mut generator = ToneGenerator::single(hertz, -10.0);
-        (0..frames)
-            .map(|_| {
-                let mut frame = [0; 160];
-                generator.fill(&mut frame);
-                frame
-            })
-            .collect()
-    }
-
-    /// Largest step between two samples.
-    fn largest_step(sound: &[i16]) -> i32 {
-        sound
-            .windows(2)
-            .map(|pair| (i32::from(pair[0]) - i32::from(pair[1])).abs())
-            .max()
-            .unwrap()
-    }
-
-    /// What is heard of a sound whose frames are lost where `is_lost` says so.
-    fn heard(frames: &[[i16; 160]], is_lost: impl Fn(usize) -> bool) -> Vec<i16> {
-        let mut concealer = Concealer::new();
-        let mut heard = Vec::new();
-        for (at, frame) in frames.iter().enumerate() {
-            let mut frame = *frame;
-            if is_lost(at) {
-                concealer.conceal(&mut frame)
-            } else {
-                concealer.accept(&mut frame)
-            }
-            heard.extend(frame);
-        }
-        heard
-    }
-
-    #[test]
-    fn sound_without_loss_is_left_alone() {
-        let frames = tone(440.0, 20);
-        assert_eq!(heard(&frames, |_| false), frames.concat());
-    }
-
-    #[test]
-    fn one_lost_frame_of_a_tone_is_hardly_heard() {
-        for hertz in [110.0, 200.0, 300.0, 440.0, 1_000.0] {
-            let frames = tone(hertz, 20);
-            let sound = heard(&frames, |at| at == 10);
-            let before = dbov(&sound[1_280..1_600]);
-            assert!(
-                (dbov(&sound[1_600..1_760]) - before).abs() < 2.5,
-                "{hertz} Hz"
-            );
-            assert!(
-                largest_step(&sound) <= largest_step(&frames.concat()) * 3 / 2 + 50,
-                "{hertz} Hz clicks"
-            );
-            assert!(
-                frequency_power(&sound[1_600..1_760], hertz) > before - 3.5,
-                "{hertz} Hz"
-            );
-        }
-    }
-
-    #[test]
-    fn a_long_loss_fades_from_10_ms_to_silence_at_60_ms() {
-        let sound = heard(&tone(250.0, 20), |at| at >= 10);
-        let level = |ms: usize| dbov(&sound[1_600 + ms * 8..][..80]);
-        assert!(level(0) > -17.0);
-        assert!(level(20) < level(0) - 1.0 && level(40) < level(20) - 3.0);
-        assert!(sound[1_600 + 480..].iter().all(|sample| *sample == 0));
-    }
-
-    #[test]
-    fn sound_comes_back_without_a_click() {
-        for lost in 1..8 {
-            let frames = tone(300.0, 30);
-            let sound = heard(&frames, |at| (10..10 + lost).contains(&at));
-            assert!(
-                largest_step(&sound) <= largest_step(&frames.concat()) * 3 / 2 + 50,
-                "{lost} frames lost"
-            );
-            assert_eq!(
-                sound[(11 + lost) * 160..],
-                frames.concat()[(11 + lost) * 160..]
-            );
-        }
-    }
-
-    #[test]
-    fn a_skipped_piece_is_joined_without_a_click() {
-        let frames = tone(333.0, 20);
-        let mut concealer = Concealer::new();
-        let mut sound = Vec::new();
-        for (at, frame) in frames.iter().enumerate().filter(|(at, _)| *at != 10) {
-            let mut frame = *frame;
-            if at == 11 {
-                concealer.join(&mut frame)
-            } else {
-                concealer.accept(&mut frame)
-            }
-            sound.extend(frame);
-        }
-        assert!(largest_step(&sound) <= largest_step(&frames.concat()) * 3 / 2 + 50);
-        assert!(!concealer.is_concealing());
-    }
-
-    #[test]
-    fn noise_full_scale_and_odd_frame_lengths_do_no_harm() {
-        let mut chance = Chance::new(11);
-        let mut concealer = Concealer::new();
-        for turn in 0..2_000 {
-            let mut frame = vec![0; (chance.next() % 700) as usize];
-            frame.fill_with(|| {
-                if turn % 5 == 0 {
-                    i16::MIN
-                } else {
-                    chance.next() as i16
-                }
-            });
-            match chance.next() % 3 {
-                0 => concealer.accept(&mut frame),
-                1 => concealer.conceal(&mut frame),
-                _ => concealer.join(&mut frame),
-            }
-        }
-    }
-}
+mod tests;

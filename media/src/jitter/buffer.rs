@@ -3,244 +3,258 @@
 //! ```text
 //!  media time   ...------|=======|=======|       |=======|===
 //!                        ^ next to play    lost    ^ newest
-//!  a packet is due at:  transit of the fastest + its timestamp + target delay
+//!  a packet is due at:  transit of the fastest + its media time + target delay
 //! ```
 //!
 //! Sound is taken when the one who plays it needs more, so its tick is the clock. A packet that is
 //! due leaves; one that is missing while later ones are here is lost; with none here at all, sound is
 //! made up for 60 ms and media time stands still, so that packets which are only late move the
 //! delay and are played.
+//!
+//! Whoever plays takes whole frames, so that a delay is as good as the next longer one that ends with a
+//! frame: what is beyond that is surplus, and what is missing of it must be added. Both are told with each
+//! packet; in a pause the delay is chosen anew.
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::delay::DelayEstimate;
-use crate::frame::{FRAME_SAMPLES, SAMPLE_RATE, duration_of};
+use super::packet::{JitterStats, Packet, Popped};
+use super::store::{Content, Slot, Store};
+use super::timeline::{Numbered, Stamp, Timeline};
+use super::{FRAME, TICK_RATE, Ticks, ms};
 use crate::rtp::{MediaTime, SeqNo};
-
-/// What to play next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Popped {
-    /// A packet.
-    Packet {
-        /// Its payload type.
-        payload_type: u8,
-        /// Its payload.
-        payload: Bytes,
-        /// Whether sound before it was skipped: smooth the joint.
-        is_joined: bool,
-    },
-    /// Sound is missing: conceal so many samples.
-    Lost {
-        /// How many.
-        samples: usize,
-    },
-    /// Nobody sends: so many samples of silence.
-    Silence {
-        /// How many.
-        samples: usize,
-    },
-}
-
-/// What became of the packets of one stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct JitterStats {
-    /// Packets played.
-    pub played: u64,
-    /// Packets that had not come when they were due.
-    pub lost: u64,
-    /// Packets of those that came after all.
-    pub late: u64,
-    /// Packets that had come before.
-    pub duplicate: u64,
-    /// Packets left out: a backlog, or numbers from nowhere.
-    pub discarded: u64,
-    /// Packets left out one by one to shorten the delay.
-    pub skipped: u64,
-    /// Pauses of 20 ms made to lengthen the delay.
-    pub stretched: u64,
-    /// Times the stream began anew.
-    pub restarts: u64,
-}
 
 /// Orders and delays the packets of one stream; the caller resets it when the source changes.
 ///
-/// Sound is one octet a sample (RFC 3551 §4.5.14). The delay is one frame at least and 200 ms at most;
-/// it grows at once when packets come late and shrinks by a packet a second at most, or in pauses.
+/// The delay is as long as nearly all packets need, 5 ms at least and 200 ms at most, and what whole frames
+/// add to it. Nothing is allocated but for a stream with shorter or larger packets than those before.
 #[derive(Debug)]
 pub struct JitterBuffer {
-    slots: Box<[Slot]>,
+    store: Store,
+    timeline: Timeline,
     delay: DelayEstimate,
     stats: JitterStats,
     /// Zero of media time as it is kept here.
     epoch: Option<Instant>,
-    newest: Option<Newest>,
     state: State,
     /// Number of the next packet to play, and its media time.
     next: i64,
-    next_start: i64,
-    /// Where a jump of sequence numbers led.
-    after_jump: Option<SeqNo>,
-    /// Packets have come late: lengthen the delay now.
-    must_grow: bool,
-    last_skip: i64,
+    next_start: Ticks,
+    /// The packet time lately, and the steps that it and frames have in common.
+    len: Ticks,
+    grain: Ticks,
     /// How long the last packet was held, by the clock of the fastest.
-    held: i64,
+    held: Ticks,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// No sound flows; the next packet begins a talkspurt when it is due.
     Silent,
-    /// Sound flows, and so many frames in a row have been made up for want of packets.
-    Flowing { missing: u32 },
+    /// Sound flows, and so much has been made up since the last packet.
+    Flowing { missing: Ticks },
 }
 
-/// One place of the ring; kept without payload once it is played, to know a duplicate.
-#[derive(Clone, Debug)]
-struct Slot {
-    number: i64,
-    start: i64,
-    payload_type: u8,
-    payload: Option<Bytes>,
-}
-
-/// The packet with the highest number so far.
+/// The packet that comes first of those that are here.
 #[derive(Clone, Copy, Debug)]
-struct Newest {
+struct Head {
     number: i64,
-    timestamp: MediaTime,
-    start: i64,
-    len: i64,
+    start: Ticks,
+    len: Ticks,
+    content: Content,
+    /// Whether others are here behind it.
+    has_more: bool,
+}
+
+/// What is to be done, before anything is borrowed for it.
+enum Step {
+    Play {
+        head: Head,
+        is_joined: bool,
+        surplus: Ticks,
+    },
+    Lost {
+        ticks: Ticks,
+        next: Option<i64>,
+    },
+    Noise(i64),
+    Silence,
 }
 
 impl JitterBuffer {
-    /// Packets that fit: more than a second of the shortest ones.
-    const SLOTS: i64 = 128;
-    /// Numbers so far ahead (a minute) or behind (two seconds) belong to another sequence (RFC 3550 §A.1).
-    const MAX_AHEAD: i16 = 3_000;
-    const MAX_BEHIND: i16 = 100;
-    /// Timestamps that lie 400 ms off the clock while sound flows belong to another time line.
-    const MAX_OFF: i64 = 3_200;
-    /// Frames that are made up before nobody is thought to send: 60 ms.
-    const MAX_MISSING: u32 = 3;
-    /// Sound so much older than it need be (100 ms) is a backlog and dropped at once.
-    const BACKLOG: i64 = 800;
-    /// A packet is skipped only if the delay is longer than it by so much (5 ms).
-    const SLACK: i64 = 40;
-    const FRAME: i64 = FRAME_SAMPLES as i64;
     /// The longest packet: 200 ms.
-    const MAX_LEN: usize = 1_600;
+    pub(super) const MAX_LEN: Ticks = ms(200);
+    /// What is made up before nobody is thought to send.
+    const MAX_MISSING: Ticks = ms(60);
+    /// Sound held so long is a backlog and dropped at once.
+    const BACKLOG: Ticks = ms(300);
+    /// Holes this short are none.
+    const SLACK: Ticks = ms(5);
+    /// The delay is shortened only if it stays longer than needed by so much.
+    const RESERVE: Ticks = ms(3);
 
-    /// An empty buffer; all it ever allocates.
+    /// An empty buffer.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(
-            vec![Slot::EMPTY; Self::SLOTS as usize].into(),
-            JitterStats::default(),
-        )
+        Self {
+            store: Store::new(),
+            timeline: Timeline::new(),
+            delay: DelayEstimate::new(),
+            stats: JitterStats::default(),
+            epoch: None,
+            state: State::Silent,
+            next: 0,
+            next_start: 0,
+            len: FRAME,
+            grain: FRAME,
+            held: 0,
+        }
     }
 
-    /// Takes a packet of sound. What cannot be played is counted and dropped.
-    pub fn insert(
-        &mut self,
-        sequence: SeqNo,
-        timestamp: MediaTime,
-        payload_type: u8,
-        payload: Bytes,
-        arrival: Instant,
-    ) {
-        let now = self.media_time(arrival);
-        let Some(number) = self.number_of(sequence) else {
-            self.stats.discarded += 1;
-            return;
+    /// Takes a packet of sound; `false` when it came too late to be heard. What cannot be played is counted and
+    /// dropped.
+    pub fn insert(&mut self, packet: &Packet<'_>) -> bool {
+        let ticks = packet.ticks.clamp(1, Self::MAX_LEN);
+        let stamp = Stamp {
+            timestamp: packet.timestamp,
+            clock_rate: packet.codec.clock_rate(),
+            len: ticks,
         };
-        let len = payload.len().clamp(1, Self::MAX_LEN) as i64;
-        let start = self.place(number, timestamp, len, now);
-        let slot = &mut self.slots[(number % Self::SLOTS) as usize];
-        if slot.number == number {
+        let now = self.time(packet.arrival);
+        let Some(number) = self.number_of(packet.sequence) else {
+            return true;
+        };
+        self.follow_packet_time(ticks);
+        let start = self.place(number, stamp, now);
+        let slot = *self.store.slot(number);
+        if slot.number == number && !slot.is_redundant {
             self.stats.duplicate += 1;
-            return;
+            return true;
         }
-        if self.delay.lateness(now - start).abs() <= Self::MAX_OFF {
-            self.delay.update(now, now - start);
+        if self.delay.lateness(now - start).abs() <= Timeline::MAX_OFF {
+            self.delay.update(now, now - start, ticks);
         }
         if number < self.next {
-            self.stats.late += 1;
-            self.must_grow = true;
-        } else if slot.number > number {
-            self.stats.discarded += 1;
-        } else {
-            self.stats.discarded += u64::from(slot.payload.is_some());
-            *slot = Slot {
-                number,
-                start,
-                payload_type,
-                payload: Some(payload),
-            };
+            let was_played = slot.number == number;
+            self.stats.late += u64::from(!was_played);
+            return was_played;
         }
+        let mut slot = Slot::new(number, start, ticks, Content::Sound(packet.codec));
+        slot.arrival = Some(packet.arrival);
+        self.put(slot, packet.payload);
+        true
     }
 
-    /// What to play next; call whenever sound is needed.
-    pub fn pop(&mut self, now: Instant) -> Popped {
-        let now = self.media_time(now);
-        let mut is_joined = false;
-        loop {
-            let Some(head) = self.head() else {
-                return self.starve();
-            };
-            let excess = now - (self.delay.base() + head.start + self.delay.target());
-            match self.state {
-                State::Silent if excess < 0 => {
-                    return Popped::Silence {
-                        samples: FRAME_SAMPLES,
-                    };
-                }
-                State::Silent if head.has_more && excess >= head.len.max(Self::FRAME) => {
-                    self.leave_out(&head);
-                    self.stats.discarded += 1;
-                }
-                State::Silent => return self.play(&head, now, is_joined),
-                State::Flowing { missing } if head.number > self.next && excess < Self::FRAME => {
-                    match self.give_up_next(&head, missing) {
-                        Some(samples) => return Popped::Lost { samples },
-                        None => return self.play(&head, now, is_joined),
-                    }
-                }
-                State::Flowing { .. } if self.must_grow && excess < -Self::FRAME / 2 => {
-                    self.stats.stretched += 1;
-                    return Popped::Lost {
-                        samples: FRAME_SAMPLES,
-                    };
-                }
-                // A pause of the sender, told by its timestamps.
-                State::Flowing { .. }
-                    if head.start > self.next_start + Self::SLACK && excess < 0 =>
-                {
-                    return self.starve();
-                }
-                State::Flowing { .. }
-                    if head.has_more && self.is_too_long(excess, head.len, now) =>
-                {
-                    self.leave_out(&head);
-                    self.stats.skipped += 1;
-                    self.last_skip = now;
-                    is_joined = true;
-                }
-                State::Flowing { .. } => return self.play(&head, now, is_joined),
-            }
-        }
-    }
-
-    /// Forgets the stream: the source has changed. The figures go on.
-    pub fn reset(&mut self) {
-        let mut slots = std::mem::take(&mut self.slots);
-        slots.fill(Slot::EMPTY);
-        *self = Self {
-            epoch: self.epoch,
-            ..Self::with(slots, self.stats)
+    /// Takes a packet that came inside of one with a later number, already inserted: it is played if it does
+    /// not come itself (RFC 2198).
+    pub fn insert_redundant(&mut self, packet: &Packet<'_>) {
+        let Numbered::Known(number) = self.timeline.number_of(packet.sequence) else {
+            return;
         };
+        let is_newest = self.timeline.newest().is_none_or(|newest| number >= newest);
+        if is_newest || number < self.next || self.store.slot(number).number == number {
+            return;
+        }
+        let ticks = packet.ticks.clamp(1, Self::MAX_LEN);
+        let stamp = Stamp {
+            timestamp: packet.timestamp,
+            clock_rate: packet.codec.clock_rate(),
+            len: ticks,
+        };
+        let now = self.time(packet.arrival);
+        let start = self.place(number, stamp, now);
+        let mut slot = Slot::new(number, start, ticks, Content::Sound(packet.codec));
+        slot.arrival = Some(packet.arrival);
+        slot.is_redundant = true;
+        self.put(slot, packet.payload);
+    }
+
+    /// Takes a packet of comfort noise (RFC 3389).
+    pub fn insert_noise(
+        &mut self,
+        sequence: SeqNo,
+        (timestamp, clock_rate): (MediaTime, u32),
+        payload: &[u8],
+        arrival: Instant,
+    ) {
+        let stamp = Stamp {
+            timestamp,
+            clock_rate,
+            len: 0,
+        };
+        let now = self.time(arrival);
+        let Some(number) = self.number_of(sequence) else {
+            return;
+        };
+        let start = self.place(number, stamp, now);
+        if number >= self.next && self.store.slot(number).number != number {
+            self.put(Slot::new(number, start, 0, Content::Noise), payload);
+        }
+    }
+
+    /// Notes a packet of this stream that is no sound, so that it is not missing.
+    pub fn pass(&mut self, sequence: SeqNo) {
+        if self.timeline.newest().is_none() {
+            return;
+        }
+        let Some(number) = self.number_of(sequence) else {
+            return;
+        };
+        if number >= self.next && self.store.slot(number).number != number {
+            self.timeline.pass(number);
+            let slot = Slot::new(number, self.next_start, 0, Content::Other);
+            self.put(slot, &[]);
+        }
+    }
+
+    /// What to play next, at the tick `now`, behind sound that is still left from the tick before.
+    pub fn pop(&mut self, now: Instant, ahead: Ticks) -> Popped<'_> {
+        let now = self.time(now);
+        let ahead = ahead.clamp(0, FRAME - 1);
+        match self.decide(now, ahead) {
+            Step::Play {
+                head,
+                is_joined,
+                surplus,
+            } => {
+                let slot = self.store.slot(head.number);
+                let Content::Sound(codec) = slot.content else {
+                    return Popped::Silence { ticks: FRAME };
+                };
+                Popped::Packet {
+                    codec,
+                    payload: self.store.payload(slot),
+                    ticks: head.len,
+                    arrival: slot.arrival,
+                    is_joined,
+                    surplus,
+                }
+            }
+            Step::Lost { ticks, next } => {
+                let next = next.map(|number| self.store.slot(number));
+                Popped::Lost {
+                    ticks,
+                    next: next.and_then(|slot| match slot.content {
+                        Content::Sound(codec) => Some((codec, self.store.payload(slot))),
+                        Content::Noise | Content::Other => None,
+                    }),
+                }
+            }
+            Step::Noise(number) => Popped::Noise {
+                payload: self.store.payload(self.store.slot(number)),
+            },
+            Step::Silence => Popped::Silence {
+                ticks: FRAME - ahead,
+            },
+        }
+    }
+
+    /// Forgets the stream: the source has changed. The figures go on, and how late packets come on this way.
+    pub fn reset(&mut self) {
+        self.store.clear();
+        self.timeline = Timeline::new();
+        self.state = State::Silent;
+        (self.next, self.next_start) = (0, 0);
     }
 
     /// What became of the packets so far.
@@ -252,177 +266,206 @@ impl JitterBuffer {
     /// How long a packet is meant to be held.
     #[must_use]
     pub fn target(&self) -> Duration {
-        duration_of(self.delay.target().unsigned_abs())
+        duration_of(self.delay.target())
     }
 
     /// How long the last packet played was held, compared with the fastest one.
     #[must_use]
     pub fn delay(&self) -> Duration {
-        duration_of(self.held.max(0).unsigned_abs())
+        duration_of(self.held)
     }
 
-    const fn with(slots: Box<[Slot]>, stats: JitterStats) -> Self {
-        Self {
-            slots,
-            delay: DelayEstimate::new(),
-            stats,
-            epoch: None,
-            newest: None,
-            state: State::Silent,
-            next: 0,
-            next_start: 0,
-            after_jump: None,
-            must_grow: false,
-            last_skip: 0,
-            held: 0,
-        }
+    /// Octets it has beside itself.
+    #[cfg(test)]
+    pub(super) fn heap_octets(&self) -> usize {
+        self.store.heap_octets()
     }
 
-    /// An instant in samples since the first one seen.
-    fn media_time(&mut self, now: Instant) -> i64 {
-        let since = now.saturating_duration_since(*self.epoch.get_or_insert(now));
-        i64::try_from(since.as_micros() * u128::from(SAMPLE_RATE) / 1_000_000)
-            .unwrap_or(i64::MAX / 2)
-    }
-
-    /// A sequence number without its wraps; `None` when it is from nowhere.
-    fn number_of(&mut self, sequence: SeqNo) -> Option<i64> {
-        // One cycle up, so that a packet before the first has a place too.
-        let first = i64::from(sequence.0) + (1 << 16);
-        let Some(newest) = self.newest else {
-            return Some(first);
-        };
-        let ahead = sequence.since(SeqNo(newest.number as u16));
-        if (-Self::MAX_BEHIND..Self::MAX_AHEAD).contains(&ahead) {
-            self.after_jump = None;
-            return Some(newest.number + i64::from(ahead));
-        }
-        if self.after_jump != Some(sequence) {
-            self.after_jump = Some(sequence.next());
-            return None;
-        }
-        self.reset();
-        self.stats.restarts += 1;
-        Some(first)
-    }
-
-    /// The media time of a packet, on a time line that follows the clock.
-    fn place(&mut self, number: i64, timestamp: MediaTime, len: i64, now: i64) -> i64 {
-        let Some(newest) = self.newest else {
-            self.newest = Some(Newest {
-                number,
-                timestamp,
-                start: 0,
-                len,
-            });
-            self.delay.restart(now, now);
-            (self.next, self.next_start) = (number, 0);
-            return 0;
-        };
-        let mut start = newest.start + i64::from(timestamp.since(newest.timestamp));
-        if number <= newest.number {
-            return start;
-        }
-        let off = self.delay.lateness(now - start);
-        if self.state == State::Silent {
-            // After a pause the sender's time may have stood still, and may have run.
-            if !(-Self::MAX_OFF..=DelayEstimate::MAX).contains(&off) {
-                self.delay.restart(now, now - start);
+    fn decide(&mut self, now: Ticks, ahead: Ticks) -> Step {
+        let mut is_joined = false;
+        loop {
+            let Some(head) = self.head() else {
+                return self.starve();
+            };
+            if head.content == Content::Other {
+                self.leave_out(&head);
+                if !head.has_more {
+                    self.state = State::Silent;
+                }
+                continue;
             }
-        } else if off.abs() > Self::MAX_OFF {
-            start = newest.start + newest.len;
+            let held = now + ahead - self.delay.base() - head.start;
+            let needed = self.delay.target() + FRAME - self.grain;
+            let is_backlog = head.has_more && held > Self::BACKLOG.max(needed + 3 * FRAME);
+            let State::Flowing { missing } = self.state else {
+                if held < needed {
+                    return Step::Silence;
+                }
+                if is_backlog {
+                    self.leave_out(&head);
+                    self.stats.discarded += 1;
+                    continue;
+                }
+                return self.play(&head, held, is_joined, 0);
+            };
+            let hole = head.start - self.next_start - missing;
+            let has_time = held >= needed + Self::RESERVE;
+            if hole > Self::SLACK && !has_time {
+                if head.number == self.next {
+                    // A pause of the sender, told by its timestamps.
+                    self.state = State::Silent;
+                    continue;
+                }
+                let ticks = hole.min(head.len.max(Self::SLACK));
+                let is_last = hole - ticks <= Self::SLACK;
+                self.state = State::Flowing {
+                    missing: missing + ticks,
+                };
+                let next = is_last.then_some(head.number);
+                return Step::Lost { ticks, next };
+            }
+            if is_backlog {
+                self.leave_out(&head);
+                self.stats.discarded += 1;
+                is_joined = true;
+                continue;
+            }
+            is_joined |= hole > Self::SLACK;
+            let surplus = match self.surplus(held, needed, ahead) {
+                surplus if surplus > 0 && !head.has_more => 0,
+                surplus => surplus,
+            };
+            return self.play(&head, held, is_joined, surplus);
         }
-        self.newest = Some(Newest {
-            number,
-            timestamp,
-            start,
-            len,
-        });
+    }
+
+    /// How much longer than need be a delay is.
+    fn surplus(&self, held: Ticks, needed: Ticks, ahead: Ticks) -> Ticks {
+        let rest = ahead % self.grain;
+        let room = held - rest - needed;
+        if room < 0 {
+            rest - (-room + self.grain - 1) / self.grain * self.grain
+        } else {
+            rest + (room - Self::RESERVE).max(0) / self.grain * self.grain
+        }
+    }
+
+    /// An instant in ticks since the first one seen.
+    fn time(&mut self, now: Instant) -> Ticks {
+        let since = now.saturating_duration_since(*self.epoch.get_or_insert(now));
+        let rate = u64::from(TICK_RATE);
+        let ticks = since.as_secs().min(u64::from(u32::MAX)) * rate
+            + u64::from(since.subsec_nanos()) * rate / 1_000_000_000;
+        ticks.cast_signed()
+    }
+
+    fn number_of(&mut self, sequence: SeqNo) -> Option<i64> {
+        match self.timeline.number_of(sequence) {
+            Numbered::Known(number) => Some(number),
+            Numbered::Stray => {
+                self.stats.discarded += 1;
+                None
+            }
+            Numbered::Restarted(number) => {
+                self.reset();
+                self.stats.restarts += 1;
+                Some(number)
+            }
+        }
+    }
+
+    fn place(&mut self, number: i64, stamp: Stamp, now: Ticks) -> Ticks {
+        let is_first = self.timeline.newest().is_none();
+        let is_silent = self.state == State::Silent;
+        let start = self
+            .timeline
+            .place(number, stamp, now, is_silent, &mut self.delay);
+        if is_first {
+            (self.next, self.next_start) = (number, start);
+        }
         start
+    }
+
+    fn put(&mut self, slot: Slot, payload: &[u8]) {
+        let known = self.store.slot(slot.number);
+        if known.number > slot.number {
+            self.stats.discarded += 1;
+            return;
+        }
+        let is_other = known.is_waiting && known.number != slot.number;
+        self.stats.discarded += u64::from(is_other);
+        self.store.put(slot, payload);
+    }
+
+    /// Finds the steps in which the delay can be changed.
+    fn follow_packet_time(&mut self, len: Ticks) {
+        let own = common_divisor(len, FRAME);
+        self.grain = if len == self.len {
+            own
+        } else {
+            common_divisor(self.grain, own)
+        };
+        self.len = len;
     }
 
     /// The packet that is here and comes first.
     fn head(&self) -> Option<Head> {
-        let newest = self.newest?.number;
-        (self.next.max(newest - Self::SLOTS + 1)..=newest).find_map(|number| {
-            let slot = &self.slots[(number % Self::SLOTS) as usize];
-            let payload = slot.payload.as_ref().filter(|_| slot.number == number)?;
-            let len = payload.len().clamp(1, Self::MAX_LEN) as i64;
+        let newest = self.timeline.newest()?;
+        let first = self.next.max(newest - self.store.capacity() + 1);
+        (first..=newest).find_map(|number| {
+            let slot = self.store.waiting(number)?;
             Some(Head {
                 number,
                 start: slot.start,
-                len,
+                len: Ticks::from(slot.len),
+                content: slot.content,
                 has_more: number < newest,
             })
         })
     }
 
     /// No packet is here: makes sound up for a while.
-    fn starve(&mut self) -> Popped {
+    fn starve(&mut self) -> Step {
         match &mut self.state {
             State::Flowing { missing } if *missing < Self::MAX_MISSING => {
-                *missing += 1;
-                self.must_grow = true;
-                Popped::Lost {
-                    samples: FRAME_SAMPLES,
+                *missing += FRAME;
+                Step::Lost {
+                    ticks: FRAME,
+                    next: None,
                 }
             }
             _ => {
                 self.state = State::Silent;
-                self.must_grow = false;
-                Popped::Silence {
-                    samples: FRAME_SAMPLES,
-                }
+                Step::Silence
             }
         }
     }
 
-    /// Gives up the packet before `head` and says how much sound that is; `None` when what was made
-    /// up already reaches to the head.
-    fn give_up_next(&mut self, head: &Head, missing: u32) -> Option<usize> {
-        self.state = State::Flowing { missing: 0 };
-        self.next_start = (self.next_start + i64::from(missing) * Self::FRAME).min(head.start);
-        let gap = head.start - self.next_start;
-        if gap <= Self::SLACK {
-            return None;
+    fn play(&mut self, head: &Head, held: Ticks, is_joined: bool, surplus: Ticks) -> Step {
+        self.leave_out(head);
+        if head.content == Content::Noise {
+            self.state = State::Silent;
+            return Step::Noise(head.number);
         }
-        let samples = head.len.min(gap);
-        self.next += 1;
-        self.next_start += samples;
-        self.stats.lost += 1;
-        Some(samples as usize)
-    }
-
-    /// Whether a packet should be skipped to shorten the delay.
-    fn is_too_long(&self, excess: i64, len: i64, now: i64) -> bool {
-        let may_skip = now - self.last_skip >= i64::from(SAMPLE_RATE) || excess >= Self::BACKLOG;
-        may_skip && excess >= len + Self::SLACK
-    }
-
-    fn play(&mut self, head: &Head, now: i64, is_joined: bool) -> Popped {
-        let is_joined = is_joined || (self.state != State::Silent && head.number > self.next);
-        self.held = now - self.delay.base() - head.start;
+        self.held = held;
         self.state = State::Flowing { missing: 0 };
-        self.must_grow = false;
         self.stats.played += 1;
-        let payload_type = self.slots[(head.number % Self::SLOTS) as usize].payload_type;
-        let payload = self.leave_out(head);
-        Popped::Packet {
-            payload_type,
-            payload,
+        self.stats.repeated += u64::from(self.store.slot(head.number).is_redundant);
+        Step::Play {
+            head: *head,
             is_joined,
+            surplus,
         }
     }
 
     /// Takes a packet out and moves on behind it.
-    fn leave_out(&mut self, head: &Head) -> Bytes {
+    fn leave_out(&mut self, head: &Head) {
         self.stats.lost += (head.number - self.next).unsigned_abs();
         self.next = head.number + 1;
-        self.next_start = head.start + head.len;
-        self.slots[(head.number % Self::SLOTS) as usize]
-            .payload
-            .take()
-            .unwrap_or_default()
+        if head.content != Content::Other {
+            self.next_start = head.start + head.len;
+        }
+        self.store.take(head.number);
     }
 }
 
@@ -432,21 +475,14 @@ impl Default for JitterBuffer {
     }
 }
 
-impl Slot {
-    const EMPTY: Self = Self {
-        number: -1,
-        start: 0,
-        payload_type: 0,
-        payload: None,
-    };
+fn duration_of(ticks: Ticks) -> Duration {
+    let ticks = u64::try_from(ticks).unwrap_or_default();
+    Duration::from_nanos(ticks * 1_000_000_000 / u64::from(TICK_RATE))
 }
 
-/// The packet that comes first.
-#[derive(Clone, Copy, Debug)]
-struct Head {
-    number: i64,
-    start: i64,
-    len: i64,
-    /// Whether others are here behind it.
-    has_more: bool,
+fn common_divisor(mut one: Ticks, mut other: Ticks) -> Ticks {
+    while other != 0 {
+        (one, other) = (other, one % other);
+    }
+    one
 }

@@ -1,9 +1,38 @@
-//! The jitter buffer: packets that come early, late, doubled or out of order leave in an even flow.
+//! From packets to an even flow of sound: those that come early, late, doubled or out of order, from a clock
+//! that is not ours, with holes between them.
+//!
+//! ```text
+//!   packet -> buffer: where it lies in time, when it is due       estimate: how late packets come
+//!                |
+//!                v
+//!   tick <- playout: decoded, concealed, shortened, lengthened, comfort noise; in the band that is wanted
+//! ```
 
 mod buffer;
 mod delay;
+mod packet;
+mod playout;
+mod store;
+mod timeline;
+mod voice;
 
-pub use buffer::{JitterBuffer, JitterStats, Popped};
+pub use buffer::JitterBuffer;
+pub use packet::{JitterStats, Packet, Popped};
+pub use playout::{Playout, PlayoutStats};
+
+/// Media time in here, whatever the clock of the stream: every rate of RFC 3551 that we take is a part of it.
+pub type Ticks = i64;
+
+/// Ticks a second.
+pub const TICK_RATE: u32 = 48_000;
+
+/// One frame.
+const FRAME: Ticks = ms(20);
+
+/// So many milliseconds.
+const fn ms(milliseconds: i64) -> Ticks {
+    milliseconds * TICK_RATE as i64 / 1_000
+}
 
 #[cfg(test)]
 mod tests;
