@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::digit::Digit;
-use crate::frame::{Ptime, samples_in};
+use crate::frame::{Ptime, ticks_in};
 use crate::rtp::MediaTime;
 
 /// Sends keys one after another, one packet every packet time.
@@ -16,6 +16,8 @@ pub struct EventSender {
     tone: u32,
     gap: u32,
     step: u32,
+    /// Ticks a second.
+    rate: u32,
     state: State,
 }
 
@@ -74,13 +76,18 @@ impl EventSender {
     /// Longest duration of one segment.
     const MAX_SEGMENT: u32 = u16::MAX as u32;
 
-    /// Sends each key for `tone`, with `gap` after it. A tone is at least one packet time long, and
+    /// Sends each key for `tone`, with `gap` after it, in durations of so many ticks a second. A tone is at least one packet time long, and
     /// a gap at least as long as the two repeated ends.
     #[must_use]
-    pub fn new(digits: Vec<Digit>, tone: Duration, gap: Duration, ptime: Ptime) -> Self {
-        let step = ptime.samples() as u32;
+    pub fn new(
+        digits: Vec<Digit>,
+        tone: Duration,
+        gap: Duration,
+        (ptime, rate): (Ptime, u32),
+    ) -> Self {
+        let step = ptime.ticks(rate);
         let ticks = |duration| {
-            u32::try_from(samples_in(duration))
+            u32::try_from(ticks_in(duration, rate))
                 .unwrap_or(u32::MAX / 2)
                 .min(u32::MAX / 2)
         };
@@ -89,6 +96,7 @@ impl EventSender {
             tone: ticks(tone).max(step),
             gap: ticks(gap).max(step * u32::from(Self::REPEATED_ENDS)),
             step,
+            rate,
             state: State::Ready,
         }
     }
@@ -119,7 +127,7 @@ impl EventSender {
 
     /// Goes on in packet times of another length.
     pub const fn pace(&mut self, ptime: Ptime) {
-        self.step = ptime.samples() as u32;
+        self.step = ptime.ticks(self.rate);
     }
 
     /// Lets the key go: its end comes next, but not before it was held for `least`.
@@ -128,7 +136,7 @@ impl EventSender {
             State::Tone(press) => press.before + press.duration,
             State::Ready | State::Pause { .. } | State::Done => 0,
         };
-        let least = u32::try_from(samples_in(least)).unwrap_or(self.tone);
+        let least = u32::try_from(ticks_in(least, self.rate)).unwrap_or(self.tone);
         self.tone = self.tone.min(held.max(least).max(1));
     }
 
@@ -194,6 +202,7 @@ mod tests {
     use crate::dtmf::EventReceiver;
 
     const MS: Duration = Duration::from_millis(1);
+    const PACE: (Ptime, u32) = (Ptime::DEFAULT, 8_000);
 
     fn digits(keys: &str) -> Vec<Digit> {
         keys.chars().filter_map(Digit::from_char).collect()
@@ -215,7 +224,7 @@ mod tests {
     #[test]
     fn a_key_that_is_let_go_ends_with_the_next_packet_but_lasts_its_least_time() {
         for (ticks_before, expected) in [(0, 480), (1, 480), (6, 960)] {
-            let mut sender = EventSender::new(digits("5"), 9_000 * MS, 40 * MS, Ptime::DEFAULT);
+            let mut sender = EventSender::new(digits("5"), 9_000 * MS, 40 * MS, PACE);
             for tick in 0..ticks_before {
                 sender.tick(MediaTime(tick * 160));
             }
@@ -229,10 +238,7 @@ mod tests {
 
     #[test]
     fn a_key_is_a_marker_growing_durations_and_three_ends() {
-        let (packets, ticks) = sent(
-            EventSender::new(digits("5"), 100 * MS, 100 * MS, Ptime::DEFAULT),
-            160,
-        );
+        let (packets, ticks) = sent(EventSender::new(digits("5"), 100 * MS, 100 * MS, PACE), 160);
         let durations: Vec<_> = packets
             .iter()
             .map(|(_, packet)| u16::from_be_bytes([packet.payload[2], packet.payload[3]]))
@@ -264,10 +270,7 @@ mod tests {
 
     #[test]
     fn the_next_key_starts_after_tone_and_gap_with_its_own_timestamp() {
-        let (packets, ticks) = sent(
-            EventSender::new(digits("12"), 100 * MS, 60 * MS, Ptime::DEFAULT),
-            160,
-        );
+        let (packets, ticks) = sent(EventSender::new(digits("12"), 100 * MS, 60 * MS, PACE), 160);
         let starts: Vec<_> = packets
             .iter()
             .filter(|(_, packet)| packet.marker)
@@ -283,7 +286,7 @@ mod tests {
     #[test]
     fn a_key_of_twenty_seconds_is_told_in_touching_segments() {
         let (packets, _) = sent(
-            EventSender::new(digits("0"), 20_000 * MS, 100 * MS, Ptime::DEFAULT),
+            EventSender::new(digits("0"), 20_000 * MS, 100 * MS, PACE),
             160,
         );
         let mut starts: Vec<_> = packets
@@ -307,7 +310,8 @@ mod tests {
                 (40 * MS, 40 * MS),
                 (95 * MS, 33 * MS),
             ] {
-                let sender = EventSender::new(digits("0123456789*#ABCD"), tone, gap, ptime);
+                let sender =
+                    EventSender::new(digits("0123456789*#ABCD"), tone, gap, (ptime, 8_000));
                 let mut receiver = EventReceiver::new();
                 let (packets, _) = sent(sender, ptime.samples() as u32);
                 let told: String = packets
@@ -324,8 +328,19 @@ mod tests {
 
     #[test]
     fn no_keys_are_done_at_once() {
-        let mut sender = EventSender::new(Vec::new(), 100 * MS, 100 * MS, Ptime::DEFAULT);
+        let mut sender = EventSender::new(Vec::new(), 100 * MS, 100 * MS, PACE);
         assert_eq!(sender.tick(MediaTime(0)), EventTick::Done);
         assert_eq!(sender.tick(MediaTime(160)), EventTick::Done);
+    }
+
+    #[test]
+    fn durations_are_told_in_ticks_of_its_clock() {
+        let mut sender = EventSender::new(digits("5"), 40 * MS, 40 * MS, (Ptime::DEFAULT, 48_000));
+        let told = |tick| match tick {
+            EventTick::Packet(packet) => u16::from_be_bytes([packet.payload[2], packet.payload[3]]),
+            _ => 0,
+        };
+        let told = [0, 960].map(|at| told(sender.tick(MediaTime(at))));
+        assert_eq!(told, [960, 1_920]);
     }
 }
