@@ -5,31 +5,24 @@
 //! keep their time.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, BufWriter};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvError, Sender, SyncSender, TryRecvError, TrySendError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Mailbox;
+use super::figures::Backlog;
 use super::thread::Message;
-use crate::command::{CommandId, MediaError};
-use crate::engine::RecordingFiles;
-use crate::frame::{FRAME_DURATION, Frame};
-use crate::recording::{Recorder, RecordingError};
+use super::tracks::Tracks;
+use crate::command::{CommandId, MediaError, RecordingTarget};
+use crate::frame::{Band, Sound};
 
-/// Boxes of one media thread, of 656 octets each: 21 MB at most, 65 seconds of ten recordings.
-const BOXES: usize = 32_768;
+/// Boxes of one media thread, of 2 kB each: 32 MB at most, 32 seconds of ten recordings.
+const BOXES: usize = 16_384;
 
 /// How often frames are fetched while something is recorded.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// How long a file may lag behind what was said, should the process be killed.
-const FLUSH_EVERY: Duration = Duration::from_millis(800);
-
-/// A longer hole (an hour) is no hole but a fault.
-const MAX_HOLE: u64 = 3_600_000 / FRAME_DURATION.as_millis() as u64;
 
 /// A media thread's way to its writer; dropping it completes every file and joins.
 #[derive(Debug)]
@@ -40,6 +33,7 @@ pub(super) struct Writer {
     back: Receiver<Box<TwoSides>>,
     boxes: usize,
     dropped: u64,
+    backlog: Arc<Backlog>,
     handle: Option<JoinHandle<()>>,
 }
 
@@ -54,7 +48,8 @@ pub(super) struct WriterLink {
 enum Order {
     Begin {
         recording: CommandId,
-        files: RecordingFiles,
+        target: RecordingTarget,
+        band: Band,
     },
     End {
         recording: CommandId,
@@ -66,8 +61,9 @@ enum Order {
 struct TwoSides {
     recording: CommandId,
     position: u64,
-    heard: Frame,
-    said: Option<Frame>,
+    heard: Sound,
+    said: Option<Sound>,
+    sent: Instant,
     /// Where the box goes back to, whoever's writer it was sent to.
     home: SyncSender<Box<TwoSides>>,
 }
@@ -78,10 +74,12 @@ impl Writer {
         let (orders, order_inbox) = mpsc::channel();
         let (frames, frame_inbox) = mpsc::sync_channel(BOXES);
         let (give_back, back) = mpsc::sync_channel(BOXES);
+        let backlog = Arc::new(Backlog::default());
         let desk = Desk {
             orders: order_inbox,
             frames: frame_inbox,
             mailbox,
+            backlog: Arc::clone(&backlog),
             open: HashMap::new(),
         };
         let handle = std::thread::Builder::new()
@@ -93,13 +91,18 @@ impl Writer {
             back,
             boxes: 0,
             dropped: 0,
+            backlog,
             handle: Some(handle),
         })
     }
 
     /// Begins the files of a recording; `false` when the writer is gone.
-    pub(super) fn begin(&self, recording: CommandId, files: RecordingFiles) -> bool {
-        let order = Order::Begin { recording, files };
+    pub(super) fn begin(&self, recording: CommandId, target: RecordingTarget, band: Band) -> bool {
+        let order = Order::Begin {
+            recording,
+            target,
+            band,
+        };
         self.desk.as_ref().is_some_and(|desk| desk.order(order))
     }
 
@@ -109,8 +112,8 @@ impl Writer {
         &mut self,
         elsewhere: Option<&WriterLink>,
         (recording, position): (CommandId, u64),
-        heard: &Frame,
-        said: Option<&Frame>,
+        heard: &Sound,
+        said: Option<&Sound>,
     ) {
         let filled = match self.back.try_recv() {
             Ok(empty) => Some(empty),
@@ -119,8 +122,9 @@ impl Writer {
                 Some(Box::new(TwoSides {
                     recording,
                     position,
-                    heard: Frame::SILENCE,
+                    heard: Sound::SILENCE,
                     said: None,
+                    sent: Instant::now(),
                     home: self.give_back.clone(),
                 }))
             }
@@ -133,6 +137,7 @@ impl Writer {
         (filled.recording, filled.position) = (recording, position);
         filled.heard = *heard;
         filled.said = said.copied();
+        filled.sent = Instant::now();
         let desk = elsewhere.or(self.desk.as_ref());
         match desk.map(|desk| desk.frames.try_send(filled)) {
             Some(Ok(())) => {}
@@ -154,6 +159,11 @@ impl Writer {
     /// The way to it, for a recording that moves.
     pub(super) fn link(&self) -> Option<WriterLink> {
         self.desk.clone()
+    }
+
+    /// How long frames wait to be written.
+    pub(super) fn backlog(&self) -> &Backlog {
+        &self.backlog
     }
 
     /// Frames left out so far.
@@ -186,20 +196,8 @@ struct Desk {
     orders: Receiver<Order>,
     frames: Receiver<Box<TwoSides>>,
     mailbox: Mailbox,
-    open: HashMap<CommandId, Recording>,
-}
-
-/// The files of one recording.
-struct Recording {
-    heard: Side,
-    said: Option<Side>,
-    position: u64,
-    flushed_at: Instant,
-}
-
-struct Side {
-    path: PathBuf,
-    recorder: Recorder<BufWriter<File>>,
+    backlog: Arc<Backlog>,
+    open: HashMap<CommandId, Tracks>,
 }
 
 impl Desk {
@@ -243,9 +241,13 @@ impl Desk {
 
     fn handle_order(&mut self, order: Order, ended: &mut Vec<CommandId>) {
         match order {
-            Order::Begin { recording, files } => match Recording::create(&files) {
-                Ok(files) => {
-                    self.open.insert(recording, files);
+            Order::Begin {
+                recording,
+                target,
+                band,
+            } => match Tracks::create(&target, band) {
+                Ok(tracks) => {
+                    self.open.insert(recording, tracks);
                 }
                 Err(why) => self.report(recording, Err(why)),
             },
@@ -262,11 +264,12 @@ impl Desk {
             let result = self
                 .open
                 .get_mut(&frame.recording)
-                .map(|files| files.write(&frame));
+                .map(|tracks| tracks.write(frame.position, &frame.heard, frame.said.as_ref()));
             if let Some(Err(why)) = result {
                 self.open.remove(&frame.recording);
                 self.report(frame.recording, Err(why));
             }
+            self.backlog.record(frame.sent.elapsed());
             // There is room for every box of its home, unless that is gone.
             let home = frame.home.clone();
             let _ = home.try_send(frame);
@@ -291,11 +294,8 @@ impl Desk {
         let now = Instant::now();
         let mut failed = Vec::new();
         for (recording, files) in &mut self.open {
-            if now >= files.flushed_at + FLUSH_EVERY {
-                files.flushed_at = now;
-                if let Err(why) = files.flush() {
-                    failed.push((*recording, why));
-                }
+            if let Err(why) = files.flush_if_due(now) {
+                failed.push((*recording, why));
             }
         }
         for (recording, why) in failed {
@@ -307,88 +307,5 @@ impl Desk {
     fn report(&self, recording: CommandId, result: Result<(), MediaError>) {
         // A thread that is gone no longer waits for its files.
         let _ = self.mailbox.post(Message::Recorded { recording, result });
-    }
-}
-
-impl Recording {
-    fn create(files: &RecordingFiles) -> Result<Self, MediaError> {
-        let mut sides = files.paths().map(|path| Side::create(path));
-        Ok(Self {
-            heard: sides.next().unwrap_or(Err(MediaError::Internal))?,
-            said: sides.next().transpose()?,
-            position: 0,
-            flushed_at: Instant::now(),
-        })
-    }
-
-    fn write(&mut self, frame: &TwoSides) -> Result<(), MediaError> {
-        let hole = frame.position.saturating_sub(self.position).min(MAX_HOLE);
-        for _ in 0..hole {
-            self.write_frames(&Frame::SILENCE, Some(&Frame::SILENCE))?;
-        }
-        self.position = frame.position + 1;
-        self.write_frames(&frame.heard, frame.said.as_ref())
-    }
-
-    fn write_frames(&mut self, heard: &Frame, said: Option<&Frame>) -> Result<(), MediaError> {
-        self.heard.write(heard)?;
-        match (&mut self.said, said) {
-            (Some(side), Some(said)) => side.write(said),
-            _ => Ok(()),
-        }
-    }
-
-    fn flush(&mut self) -> Result<(), MediaError> {
-        self.heard.flush()?;
-        self.said.as_mut().map_or(Ok(()), Side::flush)
-    }
-
-    fn complete(self) -> Result<(), MediaError> {
-        let said = self.said.map_or(Ok(()), Side::complete);
-        self.heard.complete().and(said)
-    }
-}
-
-impl Side {
-    fn create(path: &Path) -> Result<Self, MediaError> {
-        let make = || {
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            Recorder::new(BufWriter::new(File::create(path)?))
-        };
-        let recorder = make().map_err(|error| error_of(path, &error))?;
-        Ok(Self {
-            path: path.to_owned(),
-            recorder,
-        })
-    }
-
-    fn write(&mut self, frame: &Frame) -> Result<(), MediaError> {
-        self.recorder
-            .write(&frame.0)
-            .map_err(|error| error_of(&self.path, &error))
-    }
-
-    fn flush(&mut self) -> Result<(), MediaError> {
-        self.recorder
-            .flush()
-            .map_err(|error| error_of(&self.path, &error))
-    }
-
-    fn complete(self) -> Result<(), MediaError> {
-        let Self { path, recorder } = self;
-        recorder.finish().map_err(|error| error_of(&path, &error))
-    }
-}
-
-fn error_of(path: &Path, error: &RecordingError) -> MediaError {
-    let kind = match error {
-        RecordingError::Io(error) => error.kind(),
-        _ => io::ErrorKind::FileTooLarge,
-    };
-    MediaError::File {
-        file: path.to_owned(),
-        kind,
     }
 }
