@@ -1,4 +1,4 @@
-//! A file to samples at 8 kHz: MP3 by symphonia, WAV by [`super::wav`].
+//! A file to samples: MP3, FLAC and Ogg Vorbis by symphonia, Opus by [`super::ogg_opus`], WAV by [`super::wav`].
 
 use std::io::Cursor;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 
-use super::wav;
+use super::{ogg_opus, wav};
 use crate::dsp::resample::{Resampler, UnsupportedRate};
-use crate::frame::{SAMPLE_RATE, samples_in};
+use crate::frame::{Band, samples_in};
 
 /// Bounds of what a file may become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct PromptLimits {
 }
 
 impl Default for PromptLimits {
-    /// Ten minutes: 9.6 MB of samples and 9.6 MB of encoded forms.
+    /// Ten minutes: 9.6 MB of samples and 9.6 MB of encoded forms, and 19.2 MB more for what is in the wide band.
     fn default() -> Self {
         Self {
             max_duration: Duration::from_secs(600),
@@ -34,16 +34,16 @@ impl Default for PromptLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PromptError {
-    /// Neither WAV nor MP3.
-    #[error("not a WAV or MP3 file")]
+    /// No file of a kind that is known.
+    #[error("not a WAV, MP3, Ogg (Vorbis, Opus) or FLAC file")]
     UnknownFormat,
-    /// A WAV or MP3 whose contents cannot be decoded.
+    /// A file of a known kind whose contents cannot be decoded.
     #[error("damaged audio: {why}")]
     Damaged {
         /// What the decoder met.
         why: &'static str,
     },
-    /// An encoding within WAV that is not PCM, float, µ-law or A-law.
+    /// An encoding that is not known, in a file of a kind that is: ADPCM in WAV, Speex in Ogg.
     #[error("unsupported audio encoding")]
     UnsupportedEncoding,
     /// A rate outside 4 to 192 kHz.
@@ -78,22 +78,32 @@ impl From<UnsupportedRate> for PromptError {
 /// As many channels as surround sound has.
 const MAX_CHANNELS: usize = 8;
 
-/// Decodes a whole file to one channel at 8 kHz.
-pub(super) fn samples(
+/// One channel of sound.
+pub(super) struct Decoded {
+    /// At 8 kHz.
+    pub(super) narrow: Vec<i16>,
+    /// At 16 kHz, when the file has as much.
+    pub(super) wide: Option<Vec<i16>>,
+}
+
+/// Decodes a whole file.
+pub(super) fn decode(
     file: Vec<u8>,
     extension: Option<&str>,
     limits: PromptLimits,
-) -> Result<Vec<i16>, PromptError> {
+) -> Result<Decoded, PromptError> {
     let mut sound = Sound::new(limits);
     if wav::is_wav(&file) {
         wav::decode(&file, &mut sound)?;
+    } else if ogg_opus::is_opus(&file) {
+        ogg_opus::decode(&file, &mut sound)?;
     } else {
-        decode_mp3(file, extension, &mut sound)?;
+        decode_compressed(file, extension, &mut sound)?;
     }
     sound.finish()
 }
 
-fn decode_mp3(
+fn decode_compressed(
     file: Vec<u8>,
     extension: Option<&str>,
     sound: &mut Sound,
@@ -180,21 +190,44 @@ pub(super) fn check_channels(channels: usize) -> Result<(), PromptError> {
     }
 }
 
-/// A sound that grows, mixed to one channel and brought to 8 kHz.
+/// A sound that grows, mixed to one channel and brought into the bands that it fills.
 pub(super) struct Sound {
     limits: PromptLimits,
-    resampler: Option<(u32, Resampler)>,
+    tuning: Option<Tuning>,
     mixed: Vec<f32>,
-    samples: Vec<i16>,
+    narrow: Vec<i16>,
+    wide: Vec<i16>,
+}
+
+/// What brings one rate into the bands.
+struct Tuning {
+    rate: u32,
+    narrow: Resampler,
+    wide: Option<Resampler>,
+}
+
+impl Tuning {
+    fn new(rate: u32) -> Result<Self, UnsupportedRate> {
+        let band = Band::Wide.sample_rate();
+        Ok(Self {
+            rate,
+            narrow: Resampler::new(rate, Band::Narrow.sample_rate())?,
+            wide: match rate >= band {
+                true => Some(Resampler::new(rate, band)?),
+                false => None,
+            },
+        })
+    }
 }
 
 impl Sound {
     const fn new(limits: PromptLimits) -> Self {
         Self {
             limits,
-            resampler: None,
+            tuning: None,
             mixed: Vec::new(),
-            samples: Vec::new(),
+            narrow: Vec::new(),
+            wide: Vec::new(),
         }
     }
 
@@ -207,11 +240,11 @@ impl Sound {
         channels: usize,
     ) -> Result<bool, PromptError> {
         check_channels(channels)?;
-        let (known, resampler) = match &mut self.resampler {
+        let tuning = match &mut self.tuning {
             Some(known) => known,
-            none => none.insert((rate, Resampler::new(rate, SAMPLE_RATE)?)),
+            none => none.insert(Tuning::new(rate)?),
         };
-        if *known != rate {
+        if tuning.rate != rate {
             return Ok(false);
         }
         let scale = 32_768.0 / channels as f32;
@@ -228,29 +261,38 @@ impl Sound {
                 .chunks_exact(channels)
                 .map(|frame| frame.iter().map(|sample| finite(*sample)).sum::<f32>() * scale),
         );
-        resampler.push(&self.mixed, &mut self.samples);
+        tuning.narrow.push(&self.mixed, &mut self.narrow);
+        if let Some(wide) = &mut tuning.wide {
+            wide.push(&self.mixed, &mut self.wide);
+        }
         self.check_duration()?;
         Ok(true)
     }
 
     fn check_duration(&self) -> Result<(), PromptError> {
         let max_duration = self.limits.max_duration;
-        if self.samples.len() as u64 > samples_in(max_duration) {
+        if self.narrow.len() as u64 > samples_in(max_duration) {
             return Err(PromptError::TooLong { max_duration });
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Vec<i16>, PromptError> {
-        if let Some((_, resampler)) = self.resampler.take() {
-            resampler.finish(&mut self.samples);
-        }
+    fn finish(mut self) -> Result<Decoded, PromptError> {
+        let tuning = self.tuning.take().ok_or(PromptError::Empty)?;
+        tuning.narrow.finish(&mut self.narrow);
+        let wide = tuning.wide.map(|wide| {
+            wide.finish(&mut self.wide);
+            self.wide.resize(2 * self.narrow.len(), 0);
+            std::mem::take(&mut self.wide)
+        });
         self.check_duration()?;
-        if self.samples.is_empty() {
-            Err(PromptError::Empty)
-        } else {
-            Ok(self.samples)
+        if self.narrow.is_empty() {
+            return Err(PromptError::Empty);
         }
+        Ok(Decoded {
+            narrow: self.narrow,
+            wide,
+        })
     }
 }
 

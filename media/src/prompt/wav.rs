@@ -5,7 +5,7 @@
 //! of µ-law files often lack what the common readers ask for.
 
 use super::decode::{PromptError, Sound};
-use crate::codec::Codec;
+use crate::codec::G711;
 
 /// Frames decoded at once.
 const PIECE: usize = 1_024;
@@ -46,7 +46,7 @@ enum Encoding {
     Pcm32,
     Float32,
     Float64,
-    G711(Codec),
+    G711(G711),
 }
 
 /// The format, and the octets of the sound: as many as the file says and has.
@@ -104,8 +104,8 @@ impl Format {
             (1, 32) => Encoding::Pcm32,
             (3, 32) => Encoding::Float32,
             (3, 64) => Encoding::Float64,
-            (6, 8) => Encoding::G711(Codec::Pcma),
-            (7, 8) => Encoding::G711(Codec::Pcmu),
+            (6, 8) => Encoding::G711(G711::Alaw),
+            (7, 8) => Encoding::G711(G711::Ulaw),
             _ => return Err(PromptError::UnsupportedEncoding),
         };
         super::decode::check_channels(usize::from(channels))?;

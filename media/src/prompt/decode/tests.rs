@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::Codec;
+use crate::codec::G711;
 use crate::dsp::level::dbov;
 use crate::dsp::meter::frequency_power;
 use crate::prompt::Prompt;
@@ -104,8 +104,8 @@ fn every_encoding_of_wav_sounds_the_same() {
                 .flat_map(|sample| (sample as f32).to_le_bytes())
                 .collect::<Vec<_>>(),
         ),
-        wav(ULAW, 1, 8_000, 8, &Codec::Pcmu.encode_all(&short)),
-        wav(ALAW, 1, 8_000, 8, &Codec::Pcma.encode_all(&short)),
+        wav(ULAW, 1, 8_000, 8, &G711::Ulaw.encode_all(&short)),
+        wav(ALAW, 1, 8_000, 8, &G711::Alaw.encode_all(&short)),
     ];
     for (at, file) in files.into_iter().enumerate() {
         let prompt = decode(file).unwrap_or_else(|error| panic!("encoding {at}: {error}"));
@@ -139,7 +139,7 @@ fn encoded_forms_are_those_of_the_samples() {
     let prompt = Prompt::beep();
     assert_eq!(prompt.duration(), Duration::from_millis(500));
     assert!(frequency_power(prompt.samples(), 1_000.0) > -20.0);
-    for codec in Codec::ALL {
+    for codec in G711::ALL {
         assert_eq!(
             prompt.encoded(codec)[..],
             codec.encode_all(prompt.samples())
@@ -312,5 +312,68 @@ proptest! {
     #[test]
     fn any_octets_are_a_sound_or_an_error(start in prop::sample::select(vec![&b"RIFF\xff\xff\xff\xffWAVEfmt "[..], b"\xff\xfb\x50\xc4", b"ID3\x04\x00", b"fLaC", b""]), octets in prop::collection::vec(any::<u8>(), 0..3_000)) {
         let _ = Prompt::decode([start, &octets].concat(), None, PromptLimits::default());
+    }
+}
+
+/// Half a second of 1 kHz at -9 dBov, by other programs.
+#[test]
+fn flac_vorbis_and_opus_play_whatever_they_are_called() {
+    let files: [(&str, &[u8], bool); 3] = [
+        ("flac", include_bytes!("tone-1000hz.flac"), false),
+        ("ogg", include_bytes!("tone-1000hz-vorbis.ogg"), true),
+        ("opus", include_bytes!("tone-1000hz-opus.ogg"), true),
+    ];
+    for (extension, file, is_wide) in files {
+        for hint in [Some(extension), Some("bin"), None] {
+            let prompt = Prompt::decode(file, hint, PromptLimits::default())
+                .unwrap_or_else(|error| panic!("{extension}: {error}"));
+            let samples = prompt.samples();
+            assert!(
+                (3_900..=4_200).contains(&samples.len()),
+                "{extension}: {} samples",
+                samples.len()
+            );
+            let power = frequency_power(&samples[800..3_200], 1_000.0);
+            assert!((power + 9.0).abs() < 1.5, "{extension}: {power:.2} dBov");
+            assert_eq!(prompt.wide().is_some(), is_wide, "{extension}");
+        }
+    }
+}
+
+#[test]
+fn what_is_above_4_khz_is_kept_for_those_who_can_hear_it() {
+    let prompt = decode(wav(PCM, 1, 48_000, 16, &pcm16(tone(6_000.0, 48_000)))).unwrap();
+    assert!(dbov(&prompt.samples()[400..3_600]) < -80.0);
+    let wide = prompt.wide().unwrap();
+    assert_eq!(wide.len(), 2 * prompt.samples().len());
+    // The meter counts by 8 kHz: 6 kHz at 16 kHz is 3 kHz there.
+    assert!((frequency_power(&wide[800..7_200], 3_000.0) + 12.13).abs() < 0.6);
+    let narrow = decode(wav(PCM, 1, 11_025, 16, &pcm16(tone(1_000.0, 11_025)))).unwrap();
+    assert_eq!(narrow.wide(), None);
+}
+
+#[test]
+fn a_cut_or_damaged_ogg_or_flac_is_an_error_or_less_sound_and_never_a_panic() {
+    let files: [&[u8]; 3] = [
+        include_bytes!("tone-1000hz.flac"),
+        include_bytes!("tone-1000hz-vorbis.ogg"),
+        include_bytes!("tone-1000hz-opus.ogg"),
+    ];
+    let mut chance = Chance::new(7);
+    for file in files {
+        for len in (0..file.len()).step_by(37) {
+            let _ = Prompt::decode(&file[..len], None, PromptLimits::default());
+        }
+        for _ in 0..200 {
+            let mut broken = file.to_vec();
+            for _ in 0..4 {
+                let at = chance.next() as usize % broken.len();
+                broken[at] = chance.next() as u8;
+            }
+            let limits = PromptLimits {
+                max_duration: Duration::from_secs(5),
+            };
+            let _ = Prompt::decode(broken, None, limits);
+        }
     }
 }
