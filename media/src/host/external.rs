@@ -100,7 +100,7 @@ impl MediaHost {
             port: Box::new(port),
         };
         // With the thread gone the order is refused, and the port goes with the message.
-        let _ = self.threads[at].mailbox.post(attach);
+        let _ = self.leave(at, attach);
         self.send(command);
         Inlet(way_in)
     }

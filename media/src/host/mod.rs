@@ -7,17 +7,21 @@
 //!     '---- sink(Event) ----------------'------------------------------------'<-- recorded --'
 //! ```
 //!
-//! A session lives on the thread its id falls to, and moves to that of its bridge when it joins one, with
-//! its sockets and its orders. A thread reads a batch of datagrams under one `now`, hands
-//! each to its engine and sends what comes of it before it reads the next, so an echo leaves at once. It
-//! never waits for a disk or for whoever takes its events. Linux only: epoll, eventfd and timerfd.
+//! A session gets its RTP socket and port at once, from whoever opens it. It lives on the thread its id falls
+//! to, and moves to that of its bridge when it joins one, with its sockets and its orders. A thread reads a
+//! batch of datagrams under one `now`, hands each to its engine and sends what comes of it before it reads the
+//! next, so an echo leaves at once. It never waits for a disk or for whoever takes its events. Linux only:
+//! epoll, eventfd and timerfd.
 
 #![expect(
     clippy::disallowed_methods,
     reason = "the shell of the engine: here the clock is read and threads are started"
 )]
 
+mod arrival;
+mod encoding;
 mod external;
+mod figures;
 mod moving;
 mod poller;
 mod ports;
@@ -26,9 +30,11 @@ mod socket;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod tracks;
 mod writer;
 
 use std::io;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -38,10 +44,14 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use self::encoding::Encoding;
 pub use self::external::Inlet;
+use self::figures::Board;
+pub use self::figures::MediaFigures;
 use self::poller::Waker;
 use self::ports::PortPool;
 use self::routes::{Route, Routes};
+use self::socket::SocketPair;
 use self::thread::{MediaThread, Message};
 use self::writer::Writer;
 use crate::command::{BridgeId, Command, CommandId, Event, MediaError, Outcome, SessionId};
@@ -52,7 +62,7 @@ use crate::engine::{Engine, EngineConfig};
 pub struct HostConfig {
     /// How many media threads; at least one.
     pub threads: usize,
-    /// UDP ports for RTP and RTCP; every thread has its share of the pairs in it.
+    /// UDP ports for RTP and RTCP.
     pub ports: RangeInclusive<u16>,
     /// Begin of the names of the threads; a number follows.
     pub name: String,
@@ -87,12 +97,17 @@ pub struct HostStats {
 pub struct MediaHost {
     threads: Vec<Thread>,
     routes: Routes,
+    ports: PortPool,
+    /// Ports that threads have closed, and when.
+    freed: mpsc::Receiver<(u16, Instant)>,
     sink: Arc<Sink>,
 }
 
 #[derive(Debug)]
 struct Thread {
     mailbox: Mailbox,
+    /// There are orders that it has not been woken for.
+    has_orders: bool,
     counters: Arc<Counters>,
     handle: Option<JoinHandle<()>>,
 }
@@ -113,7 +128,11 @@ struct Counters {
     socket_errors: AtomicU64,
     dropped_frames: AtomicU64,
     faults: AtomicU64,
+    figures: Board,
 }
+
+/// How many ports found in use by somebody else are passed over for one session.
+const MAX_TRIES: usize = 64;
 
 impl MediaHost {
     /// Starts the threads. `sink` is called on them and must not block; events of one session come in order.
@@ -132,23 +151,45 @@ impl MediaHost {
             events: Box::new(sink),
             gone,
         });
+        let encoding = Encoding::start(format!("{}-prompts", config.name))?;
+        let (give_back, freed) = mpsc::channel();
         let mut host = Self {
             threads: Vec::new(),
             routes,
+            ports: PortPool::new(config.ports, &mut rng),
+            freed,
             sink,
         };
         for index in 0..count {
-            let ports = PortPool::new(config.ports.clone(), index, count, &mut rng);
-            let thread = host.start_thread(&config.name, index, ports, rng.random())?;
+            let name = format!("{}-{index}", config.name);
+            let ends = (encoding.clone(), give_back.clone());
+            let thread = host.start_thread(&name, rng.random(), ends)?;
             host.threads.push(thread);
         }
         Ok(host)
     }
 
-    /// Gives an order; wakes its thread at once and never waits. One owner gives them all, because their order
-    /// tells where each session is. Never lost: an order that no thread can
-    /// take any more ends with [`MediaError::Internal`] right here.
+    /// Gives an order and wakes its thread, as [`Self::post`] and [`Self::flush`] do.
     pub fn send(&mut self, command: Command) {
+        self.post(command);
+        self.flush();
+    }
+
+    /// Wakes the threads that have got orders.
+    pub fn flush(&mut self) {
+        for thread in &mut self.threads {
+            if std::mem::take(&mut thread.has_orders) {
+                thread.mailbox.waker.wake();
+            }
+        }
+    }
+
+    /// Gives an order, which may not be begun before the next [`Self::flush`]; never waits. One owner gives them
+    /// all, because their order tells where each session is. Never lost: an order that no thread can take any
+    /// more ends with [`MediaError::Internal`] right here.
+    ///
+    /// The port of a session is told before this returns.
+    pub fn post(&mut self, command: Command) {
         let at = match self.routes.route(&command) {
             Route::To(at) => at,
             Route::Move {
@@ -161,28 +202,82 @@ impl MediaHost {
                 to
             }
         };
-        let mailbox = &self.threads[at].mailbox;
-        if let Err(Message::Command(command)) = mailbox.post(Message::Command(command))
+        if let Command::Open { session, local } = command {
+            return self.open(at, session, local);
+        }
+        let sent = Instant::now();
+        if let Err(Message::Command { command, .. }) =
+            self.leave(at, Message::Command { command, sent })
             && let Some(event) = refusal(&command)
         {
             self.sink.tell(event);
         }
     }
 
+    /// Leaves a message at a thread that is woken later; gives it back when the thread is gone.
+    fn leave(&mut self, at: usize, message: Message) -> Result<(), Message> {
+        let thread = &mut self.threads[at];
+        thread.mailbox.leave(message)?;
+        thread.has_orders = true;
+        Ok(())
+    }
+
+    /// Binds the first free port that nobody else has taken, and tells it.
+    fn open(&mut self, at: usize, session: SessionId, local: IpAddr) {
+        while let Ok((port, since)) = self.freed.try_recv() {
+            self.ports.give_back(port, since);
+        }
+        let opened = self.bind(local).and_then(|pair| {
+            let port = pair.port();
+            let message = Message::Open {
+                session,
+                local,
+                pair,
+            };
+            if self.leave(at, message).is_err() {
+                self.ports.give_back(port, Instant::now());
+                return Err(MediaError::Internal);
+            }
+            Ok(port)
+        });
+        self.sink.tell(match opened {
+            Ok(port) => Event::Opened { session, port },
+            Err(why) => Event::OpenFailed { session, why },
+        });
+    }
+
+    fn bind(&mut self, local: IpAddr) -> Result<SocketPair, MediaError> {
+        for _ in 0..self.ports.free().min(MAX_TRIES) {
+            let now = Instant::now();
+            let Some(port) = self.ports.take(now) else {
+                break;
+            };
+            match SocketPair::bind(local, port) {
+                Ok(pair) => return Ok(pair),
+                Err(error) => {
+                    self.ports.give_back(port, now);
+                    if error.kind() != io::ErrorKind::AddrInUse {
+                        return Err(MediaError::Socket { kind: error.kind() });
+                    }
+                }
+            }
+        }
+        Err(MediaError::NoPort)
+    }
+
     /// Lets a session go from one thread to another. What is sent to the new one meanwhile waits there.
-    fn move_session(&self, session: SessionId, bridge: BridgeId, (from, to): (usize, usize)) {
-        let (from, to) = (&self.threads[from].mailbox, &self.threads[to].mailbox);
-        if to.post(Message::Expect { session, bridge }).is_err() {
+    fn move_session(&mut self, session: SessionId, bridge: BridgeId, (from, to): (usize, usize)) {
+        if self.leave(to, Message::Expect { session, bridge }).is_err() {
             return;
         }
         let surrender = Message::Surrender {
             session,
-            to: to.clone(),
+            to: self.threads[to].mailbox.clone(),
         };
-        if from.post(surrender).is_err() {
+        if self.leave(from, surrender).is_err() {
             // It ended with its thread. If the new one is gone as well, it waits for nobody.
             let luggage = None;
-            let _ = to.post(Message::Adopt { session, luggage });
+            let _ = self.leave(to, Message::Adopt { session, luggage });
         }
     }
 
@@ -192,11 +287,8 @@ impl MediaHost {
             // A thread that is gone has nothing left to stop.
             let _ = thread.mailbox.post(Message::Stop);
         }
-        for handle in self
-            .threads
-            .iter_mut()
-            .filter_map(|thread| thread.handle.take())
-        {
+        let handles = self.threads.iter_mut();
+        for handle in handles.filter_map(|thread| thread.handle.take()) {
             if handle.join().is_err() {
                 tracing::error!("a media thread had failed");
             }
@@ -222,12 +314,21 @@ impl MediaHost {
         }
     }
 
+    /// How long things took in all threads; a second old at most.
+    #[must_use]
+    pub fn figures(&self) -> MediaFigures {
+        let mut all = MediaFigures::default();
+        for thread in &self.threads {
+            thread.counters.figures.read_into(&mut all);
+        }
+        all
+    }
+
     fn start_thread(
         &self,
         name: &str,
-        index: usize,
-        ports: PortPool,
         seed: [u8; 32],
+        (encoding, freed): (Encoding, mpsc::Sender<(u16, Instant)>),
     ) -> io::Result<Thread> {
         let (messages, inbox) = mpsc::channel();
         let waker = Arc::new(Waker::new()?);
@@ -241,21 +342,20 @@ impl MediaHost {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let engine = Engine::new(&EngineConfig { start, wall, seed });
-        let writer = Writer::start(format!("{name}-{index}-files"), mailbox.clone())?;
+        let writer = Writer::start(format!("{name}-files"), mailbox.clone())?;
         let thread = MediaThread::new(
             engine,
-            ports,
             (inbox, waker),
-            writer,
-            mailbox.clone(),
-            Arc::clone(&self.sink),
+            (writer, encoding),
+            (Arc::clone(&self.sink), freed),
             Arc::clone(&counters),
         )?;
         let handle = std::thread::Builder::new()
-            .name(format!("{name}-{index}"))
+            .name(name.to_owned())
             .spawn(move || thread.run())?;
         Ok(Thread {
             mailbox,
+            has_orders: false,
             counters,
             handle: Some(handle),
         })
@@ -294,9 +394,14 @@ impl Sink {
 impl Mailbox {
     /// Leaves a message and wakes the thread; gives it back when the thread is gone.
     fn post(&self, message: Message) -> Result<(), Message> {
-        self.messages.send(message).map_err(|refused| refused.0)?;
+        self.leave(message)?;
         self.waker.wake();
         Ok(())
+    }
+
+    /// Leaves a message; gives it back when the thread is gone.
+    fn leave(&self, message: Message) -> Result<(), Message> {
+        self.messages.send(message).map_err(|refused| refused.0)
     }
 }
 
@@ -315,7 +420,7 @@ fn refusal(command: &Command) -> Option<Event> {
         }),
         Command::Close { session } => Some(Event::Closed {
             session: *session,
-            stats: crate::command::SessionStats::default(),
+            stats: Box::default(),
         }),
         Command::OpenExternal { external, .. } => Some(Event::ExternalClosed {
             external: *external,
@@ -334,6 +439,7 @@ fn refusal(command: &Command) -> Option<Event> {
         | Command::Cancel { .. }
         | Command::Join { .. }
         | Command::Leave { .. }
+        | Command::ConfigureBridge { .. }
         | Command::StopBridgeRecording { .. } => None,
     }
 }

@@ -8,9 +8,8 @@
 //!                              packs sockets and orders
 //! ```
 //!
-//! Sockets are moved open, so a datagram that comes meanwhile waits in the kernel. Ports go back to the thread
-//! they are of. A recording is written to the end by the writer that began it, and what that one reports
-//! follows the session.
+//! Sockets are moved open, so a datagram that comes meanwhile waits in the kernel. A recording is written to the
+//! end by the writer that began it, and what that one reports follows the session.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -26,18 +25,11 @@ use super::writer::WriterLink;
 use crate::command::{BridgeId, Command, CommandId, ExternalId, MediaError, SessionId};
 use crate::engine::{Departure, Input};
 
-/// The sockets of a session, and whose their ports are when not this thread's.
-#[derive(Debug)]
-pub(super) struct Berth {
-    pub(super) pair: SocketPair,
-    pub(super) home: Option<Mailbox>,
-}
-
 /// A session and all that belongs to it.
 #[derive(Debug)]
 pub(super) struct Luggage {
     departure: Departure,
-    sockets: Option<Berth>,
+    sockets: Option<SocketPair>,
     writers: Vec<(CommandId, WriterLink)>,
     externals: Vec<(ExternalId, Port)>,
 }
@@ -77,14 +69,14 @@ impl Moves {
     /// Keeps what has to wait for a session that will come; gives back all else.
     pub(super) fn hold_back(&mut self, message: Message) -> Option<Message> {
         let (session, bridge) = match &message {
-            Message::Command(command) => (session_of(command), bridge_of(command)),
+            Message::Command { command, .. } => (session_of(command), bridge_of(command)),
+            Message::Open { session, .. } => (Some(*session), None),
             Message::Expect { session, .. }
             | Message::Surrender { session, .. }
             | Message::Attach { session, .. } => (Some(*session), None),
-            Message::Recorded { .. }
-            | Message::Adopt { .. }
-            | Message::PortBack(_)
-            | Message::Stop => return Some(message),
+            Message::Recorded { .. } | Message::Adopt { .. } | Message::Stop => {
+                return Some(message);
+            }
         };
         let mut arrivals = self.arrivals.iter_mut();
         let arrival = match (session, bridge) {
@@ -175,26 +167,11 @@ impl MediaThread {
         self.drain(now);
     }
 
-    /// Gives a port back to the thread that it is of.
-    pub(super) fn free_port(&mut self, now: Instant, sockets: Berth) {
-        let port = sockets.pair.port();
-        match sockets.home {
-            None => self.ports.give_back(port, now),
-            Some(home) => {
-                // Closed before anybody can bind it anew.
-                drop(sockets.pair);
-                // With its thread all its ports are gone.
-                let _ = home.post(Message::PortBack(port));
-            }
-        }
-    }
-
     fn pack(&mut self, departure: Departure, to: &Mailbox) -> Luggage {
-        let sockets = self.sockets.remove(&departure.session()).map(|mut berth| {
-            self.poller.forget_pair(&berth.pair);
-            berth.home.get_or_insert_with(|| self.mailbox.clone());
-            berth
-        });
+        let sockets = self.sockets.remove(&departure.session());
+        if let Some(pair) = &sockets {
+            self.poller.forget_pair(pair);
+        }
         let mut writers = Vec::new();
         for recording in departure.recordings() {
             let elsewhere = self.moves.writers.remove(&recording);
@@ -228,11 +205,11 @@ impl MediaThread {
         } = luggage;
         self.externals.extend(externals);
         let session = departure.session();
-        if let Some(berth) = sockets {
-            if let Err(error) = self.poller.watch_pair(session, &berth.pair) {
+        if let Some(pair) = sockets {
+            if let Err(error) = self.poller.watch_pair(session, &pair) {
                 tracing::error!(%error, session = session.0, "the sockets of a session that moved cannot be watched");
             }
-            self.sockets.insert(session, berth);
+            self.sockets.insert(session, pair);
         }
         for (recording, link) in writers {
             self.moves.writers.insert(recording, link);
@@ -249,19 +226,29 @@ impl MediaThread {
 }
 
 impl Poller {
-    /// Watches both sockets of a session.
+    /// Watches what is bound of the sockets of a session.
     pub(super) fn watch_pair(&self, session: SessionId, pair: &SocketPair) -> io::Result<()> {
         for rtcp in [false, true] {
-            self.watch(pair.socket(rtcp), session.0 << 1 | u64::from(rtcp))?;
+            if let Some(socket) = pair.socket(rtcp) {
+                self.watch(socket, token(session, rtcp))?;
+            }
         }
         Ok(())
     }
 
     /// Watches them no longer.
     fn forget_pair(&self, pair: &SocketPair) {
-        for rtcp in [false, true] {
+        for socket in [false, true]
+            .into_iter()
+            .filter_map(|rtcp| pair.socket(rtcp))
+        {
             // One that was never watched need not be forgotten.
-            let _ = self.forget(pair.socket(rtcp));
+            let _ = self.forget(socket);
         }
     }
+}
+
+/// By which the poller names a socket.
+pub(super) const fn token(session: SessionId, rtcp: bool) -> u64 {
+    session.0 << 1 | rtcp as u64
 }

@@ -22,21 +22,14 @@ pub(super) struct PortPool {
 }
 
 impl PortPool {
-    /// The share of one of `threads` threads in `range`: every `threads`-th pair.
-    pub(super) fn new(
-        range: RangeInclusive<u16>,
-        thread: usize,
-        threads: usize,
-        rng: &mut impl Rng,
-    ) -> Self {
+    /// The pairs in `range`.
+    pub(super) fn new(range: RangeInclusive<u16>, rng: &mut impl Rng) -> Self {
         let (first, last) = (
             u32::from(*range.start()).next_multiple_of(2),
             u32::from(*range.end()),
         );
         let mut fresh: Vec<u16> = (first.max(2)..last)
             .step_by(2)
-            .skip(thread)
-            .step_by(threads.max(1))
             .filter_map(|port| u16::try_from(port).ok())
             .collect();
         fresh.shuffle(rng);
@@ -78,7 +71,7 @@ mod tests {
     use crate::sim::start;
 
     fn pool(range: RangeInclusive<u16>) -> PortPool {
-        PortPool::new(range, 0, 1, &mut StdRng::seed_from_u64(1))
+        PortPool::new(range, &mut StdRng::seed_from_u64(1))
     }
 
     fn drain(pool: &mut PortPool, now: Instant) -> Vec<u16> {
@@ -99,20 +92,6 @@ mod tests {
             [65_530, 65_532, 65_534]
         );
         assert!(drain(&mut pool(10_000..=10_000), start()).is_empty());
-    }
-
-    #[test]
-    fn threads_share_a_range_without_sharing_a_pair() {
-        let mut rng = StdRng::seed_from_u64(2);
-        let mut all = Vec::new();
-        for thread in 0..3 {
-            all.extend(drain(
-                &mut PortPool::new(20_000..=20_019, thread, 3, &mut rng),
-                start(),
-            ));
-        }
-        all.sort_unstable();
-        assert_eq!(all, (20_000..20_020).step_by(2).collect::<Vec<u16>>());
     }
 
     #[test]

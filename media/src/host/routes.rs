@@ -97,7 +97,9 @@ pub(super) const fn session_of(command: &Command) -> Option<SessionId> {
         | Command::Cancel { session, .. }
         | Command::Join { session, .. }
         | Command::Leave { session } => Some(*session),
-        Command::RecordBridge { .. } | Command::StopBridgeRecording { .. } => None,
+        Command::ConfigureBridge { .. }
+        | Command::RecordBridge { .. }
+        | Command::StopBridgeRecording { .. } => None,
     }
 }
 
@@ -105,6 +107,7 @@ pub(super) const fn session_of(command: &Command) -> Option<SessionId> {
 pub(super) const fn bridge_of(command: &Command) -> Option<BridgeId> {
     match command {
         Command::Join { bridge, .. }
+        | Command::ConfigureBridge { bridge, .. }
         | Command::RecordBridge { bridge, .. }
         | Command::StopBridgeRecording { bridge, .. } => Some(*bridge),
         _ => None,

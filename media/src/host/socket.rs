@@ -1,8 +1,14 @@
 //! The two sockets of a session.
 
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
 
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, RecvMsg, SockaddrStorage, recvmsg, setsockopt, sockopt,
+};
+use nix::sys::time::TimeSpec;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Room for two seconds of one peer's packets, which the kernel counts with their overhead.
@@ -11,34 +17,107 @@ const BUFFER: usize = 128 * 1024;
 /// Expedited forwarding (RFC 3246), the mark that networks give voice.
 const DSCP_EF: u32 = 46 << 2;
 
+/// A datagram that was read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Received {
+    pub(super) len: usize,
+    pub(super) source: SocketAddr,
+    /// Wall time at which the kernel received it, since the Unix epoch; of RTP only.
+    pub(super) stamp: Option<Duration>,
+}
+
+/// Room for the time stamp of one datagram.
+pub(super) fn space_for_stamp() -> Vec<u8> {
+    nix::cmsg_space!(TimeSpec)
+}
+
 /// An RTP socket on an even port and an RTCP socket on the next.
+///
+/// The second is not bound before the first packet of the session comes or goes: many calls end before that.
 #[derive(Debug)]
 pub(super) struct SocketPair {
     rtp: UdpSocket,
-    rtcp: UdpSocket,
-    port: u16,
+    rtcp: Rtcp,
+    local: SocketAddr,
     pinned: Option<SocketAddr>,
 }
 
+/// The RTCP socket.
+#[derive(Debug)]
+enum Rtcp {
+    Unbound,
+    Bound(UdpSocket),
+    /// Somebody else has the port: the session goes without reports.
+    Refused,
+}
+
 impl SocketPair {
-    /// Binds both, or neither.
+    /// Binds the RTP socket.
     pub(super) fn bind(local: IpAddr, port: u16) -> io::Result<Self> {
-        let rtp = bind(SocketAddr::new(local, port))?;
-        let rtcp = bind(SocketAddr::new(local, port + 1))?;
+        let local = SocketAddr::new(local, port);
+        let rtp = bind(local)?;
+        // Without stamps a datagram counts as come when it is read.
+        let _ = setsockopt(rtp.as_raw_fd(), sockopt::ReceiveTimestampns, &true);
         Ok(Self {
             rtp,
-            rtcp,
-            port,
+            rtcp: Rtcp::Unbound,
+            local,
             pinned: None,
         })
     }
 
-    pub(super) const fn port(&self) -> u16 {
-        self.port
+    /// Binds the RTCP socket when that has not been tried; `Some` when it is there since now.
+    pub(super) fn complete(&mut self) -> Option<&UdpSocket> {
+        if !matches!(self.rtcp, Rtcp::Unbound) {
+            return None;
+        }
+        let local = SocketAddr::new(self.local.ip(), self.local.port() + 1);
+        self.rtcp = match bind(local) {
+            Ok(socket) => Rtcp::Bound(socket),
+            Err(error) => {
+                tracing::debug!(%local, %error, "no RTCP for a session");
+                Rtcp::Refused
+            }
+        };
+        self.socket(true)
     }
 
-    pub(super) const fn socket(&self, rtcp: bool) -> &UdpSocket {
-        if rtcp { &self.rtcp } else { &self.rtp }
+    /// Reads one datagram without waiting, with its stamp if that is wanted and it has one.
+    pub(super) fn receive(
+        &self,
+        rtcp: bool,
+        buffer: &mut [u8],
+        space: Option<&mut Vec<u8>>,
+    ) -> io::Result<Received> {
+        let Some(space) = space.filter(|_| !rtcp) else {
+            let socket = self.socket(rtcp).ok_or(io::ErrorKind::WouldBlock)?;
+            let (len, source) = socket.recv_from(buffer)?;
+            let stamp = None;
+            return Ok(Received { len, source, stamp });
+        };
+        let mut buffers = [IoSliceMut::new(buffer)];
+        let flags = MsgFlags::empty();
+        let message = recvmsg(self.rtp.as_raw_fd(), &mut buffers, Some(space), flags)?;
+        let source = source_of(&message).ok_or(io::ErrorKind::InvalidData)?;
+        let stamp = message.cmsgs().find_map(|control| match control {
+            ControlMessageOwned::ScmTimestampns(stamp) => Some(Duration::from(stamp)),
+            _ => None,
+        });
+        let len = message.bytes;
+        Ok(Received { len, source, stamp })
+    }
+
+    pub(super) const fn port(&self) -> u16 {
+        self.local.port()
+    }
+
+    /// One of the two, where it is bound.
+    pub(super) const fn socket(&self, rtcp: bool) -> Option<&UdpSocket> {
+        match &self.rtcp {
+            _ if !rtcp => Some(&self.rtp),
+            Rtcp::Bound(socket) => Some(socket),
+            Rtcp::Unbound | Rtcp::Refused => None,
+        }
     }
 
     /// Connects the RTP socket to the one address it speaks with, or frees it again.
@@ -51,7 +130,7 @@ impl SocketPair {
             None => {
                 if self.pinned.is_some() && rustix::net::connect_unspec(&self.rtp).is_err() {
                     tracing::warn!(
-                        port = self.port,
+                        port = self.port(),
                         "an RTP socket stays connected to its old peer"
                     );
                 }
@@ -71,17 +150,27 @@ impl SocketPair {
                 result => result.map(drop),
             };
         }
-        self.socket(rtcp).send_to(bytes, to).map(drop)
+        match self.socket(rtcp) {
+            Some(socket) => socket.send_to(bytes, to).map(drop),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
     }
+}
+
+fn source_of(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Option<SocketAddr> {
+    let address = message.address.as_ref()?;
+    let v4 = address
+        .as_sockaddr_in()
+        .map(|v4| SocketAddr::V4((*v4).into()));
+    v4.or_else(|| Some(SocketAddr::V6((*address.as_sockaddr_in6()?).into())))
 }
 
 fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(
         Domain::for_address(address),
-        Type::DGRAM,
+        Type::DGRAM.nonblocking(),
         Some(Protocol::UDP),
     )?;
-    socket.set_nonblocking(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
         // A network that forbids marking still carries unmarked packets.
@@ -124,7 +213,8 @@ mod tests {
         let mut buffer = [0; 16];
         (0..50).any(|_| {
             std::thread::sleep(Duration::from_millis(1));
-            pair.socket(false).recv_from(&mut buffer).is_ok()
+            let rtp = pair.socket(false).unwrap();
+            rtp.recv_from(&mut buffer).is_ok()
         })
     }
 
@@ -150,10 +240,47 @@ mod tests {
             pair.pin(None);
             stranger.send_to(b"stranger", to).unwrap();
             assert!(hears(&pair));
+            assert!(pair.socket(true).is_none());
+            assert!(pair.complete().is_some() && pair.complete().is_none());
             pair.send(true, stranger.local_addr().unwrap(), b"report")
                 .unwrap();
             let (_, from) = stranger.recv_from(&mut [0; 16]).unwrap();
             assert_eq!(from.port(), pair.port() + 1);
+        }
+    }
+
+    #[test]
+    fn a_datagram_is_read_with_its_source_and_the_time_it_came() {
+        let wall = || {
+            let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            wall.unwrap()
+        };
+        for local in [
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ] {
+            if UdpSocket::bind((local, 0)).is_err() {
+                continue;
+            }
+            let (mut pair, known) = (pair(local), peer(local));
+            pair.complete();
+            let (mut buffer, mut space) = ([0; 16], space_for_stamp());
+            for (is_wanted, rtcp) in [(true, false), (false, false), (true, true)] {
+                let port = pair.port() + u16::from(rtcp);
+                let before = wall();
+                known.send_to(b"hello", (local, port)).unwrap();
+                let received = (0..100).find_map(|_| {
+                    std::thread::sleep(Duration::from_millis(1));
+                    let space = is_wanted.then_some(&mut space);
+                    pair.receive(rtcp, &mut buffer, space).ok()
+                });
+                let received = received.unwrap();
+                assert_eq!(&buffer[..received.len], b"hello");
+                assert_eq!(received.source, known.local_addr().unwrap());
+                assert_eq!(received.stamp.is_some(), is_wanted && !rtcp);
+                let stamp = received.stamp.unwrap_or(before);
+                assert!(before <= stamp && stamp <= wall(), "{stamp:?}");
+            }
         }
     }
 

@@ -11,11 +11,12 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use super::{HostConfig, MediaHost};
-use crate::codec::Codec;
+use crate::codec::{Codec, G711};
 use crate::command::{
     Command, CommandId, Direction, Event, MediaError, Outcome, RecordingConfig, RecordingEnd,
-    SessionConfig, SessionId,
+    RecordingTarget, SessionConfig, SessionId, TelephoneEvent,
 };
+use crate::delay;
 use crate::dsp::level::dbov;
 use crate::dsp::meter::frequency_power;
 use crate::dsp::tone::{ToneGenerator, burst};
@@ -131,7 +132,10 @@ impl Phone {
             rtcp_mux: false,
             send: (0, Codec::Pcmu),
             receive: vec![(0, Codec::Pcmu)],
-            telephone_event: Some(101),
+            telephone_event: Some(TelephoneEvent::narrow(101)),
+            receive_events: vec![101],
+            red: None,
+            srtp: None,
             direction: Direction::SendRecv,
             ptime: Duration::from_millis(20),
             cname: "someone".into(),
@@ -151,7 +155,7 @@ impl Phone {
         self.seq += 1;
         let mut packet = vec![0; 12];
         header.write(&mut packet);
-        packet.extend(Codec::Pcmu.encode_all(&samples));
+        packet.extend(G711::Ulaw.encode_all(&samples));
         self.rtp.send_to(&packet, to).unwrap();
         packet
     }
@@ -203,7 +207,7 @@ fn an_echo_comes_back_and_the_session_says_goodbye() {
     world.host.send(Command::Close { session });
     assert_eq!(world.finished(1), Outcome::Canceled);
     let stats = world.wait(|event| match event {
-        Event::Closed { stats, .. } => Some(*stats),
+        Event::Closed { stats, .. } => Some(**stats),
         _ => None,
     });
     assert_eq!((stats.received_packets, stats.sent_packets), (20, 20));
@@ -236,7 +240,7 @@ fn a_prompt_is_heard_at_its_pace() {
     let took = asked.elapsed();
     assert!(took >= Duration::from_millis(375), "took {took:?}");
     let mut sound = vec![0; octets.len()];
-    Codec::Pcmu.decode(&octets, &mut sound);
+    G711::Ulaw.decode(&octets, &mut sound);
     assert!(is_tone(&sound, 600.0));
     assert_eq!(world.finished(1), Outcome::Done);
 }
@@ -248,14 +252,14 @@ fn a_recording_is_a_playable_file_while_it_runs_and_complete_when_it_is_finished
     let mut phone = Phone::new();
     let to = world.call(&phone);
     let config = RecordingConfig {
-        file_in: folder.0.join("a/in.wav"),
-        file_out: folder.0.join("b/out.wav"),
+        target: RecordingTarget::sides(folder.0.join("a/in.wav"), folder.0.join("b/out.wav")),
         end_of_silence: None,
         end_of_key: Vec::new(),
         duration: Some(Duration::from_millis(1_400)),
         beep_start: false,
     };
-    let (file_in, file_out) = (config.file_in.clone(), config.file_out.clone());
+    let paths: Vec<PathBuf> = config.target.files.paths().cloned().collect();
+    let (file_in, file_out) = (paths[0].clone(), paths[1].clone());
     let (command, session) = (CommandId(1), SESSION);
     world.host.send(Command::Record {
         command,
@@ -287,8 +291,7 @@ fn a_recording_that_cannot_be_written_fails_and_the_call_goes_on() {
     let mut phone = Phone::new();
     let to = world.call(&phone);
     let config = RecordingConfig {
-        file_in: "/dev/null/in.wav".into(),
-        file_out: "/dev/null/out.wav".into(),
+        target: RecordingTarget::sides("/dev/null/in.wav".into(), "/dev/null/out.wav".into()),
         end_of_silence: None,
         end_of_key: Vec::new(),
         duration: None,
@@ -337,6 +340,7 @@ fn a_port_in_use_is_passed_over_and_an_exhausted_range_is_told() {
     world.host.send(Command::Close {
         session: SessionId(1),
     });
+    world.wait(|event| matches!(event, Event::Closed { .. }).then_some(()));
     assert!(world.open(SessionId(4)).is_ok());
 }
 
@@ -347,8 +351,7 @@ fn stopping_closes_every_session_and_later_orders_are_refused() {
     let phone = Phone::new();
     world.call(&phone);
     let config = RecordingConfig {
-        file_in: folder.0.join("in.wav"),
-        file_out: folder.0.join("out.wav"),
+        target: RecordingTarget::sides(folder.0.join("in.wav"), folder.0.join("out.wav")),
         end_of_silence: None,
         end_of_key: Vec::new(),
         duration: None,
@@ -408,4 +411,43 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+#[test]
+fn the_kernel_says_when_a_datagram_came() {
+    let mut world = World::start(free_ports(4), 1);
+    let mut phone = Phone::new();
+    let to = world.call(&phone);
+    let (command, session) = (CommandId(1), SESSION);
+    let duration = Duration::from_secs(60);
+    world.host.send(Command::Echo {
+        command,
+        session,
+        duration,
+        with_digits: true,
+    });
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_millis(1_500) {
+        phone.speak(to);
+        phone.hear();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let total = world.host.figures();
+    world.host.send(Command::Close { session });
+    let stats = world.wait(|event| match event {
+        Event::Closed { stats, .. } => Some(**stats),
+        _ => None,
+    });
+    let echo = stats.delays.of(delay::Path::Echo);
+    assert!(echo.count > 0 && echo.count <= stats.received_packets);
+    // A stamp from nowhere would be a delay of nothing or of years.
+    assert!(
+        echo.p50 > Duration::ZERO && echo.max < Duration::from_secs(1),
+        "{echo:?}"
+    );
+    let delays = total.engine.delays.of(delay::Path::Echo);
+    assert!(delays.count() > 0 && delays.count() <= echo.count);
+    // To configure, and to echo; sockets are opened before.
+    assert_eq!(total.inbox.count(), 2);
+    assert!(total.inbox.max() < Duration::from_secs(1));
 }

@@ -6,22 +6,33 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::arrival::{ArrivalClock, Sampling};
+use super::encoding::Encoding;
 use super::external::{Port, Ports};
-use super::moving::{Berth, Luggage, Moves};
+use super::moving::{Luggage, Moves, token};
 use super::poller::{Poller, Ready, Waker};
-use super::ports::PortPool;
-use super::socket::SocketPair;
+use super::socket::{Received, SocketPair, space_for_stamp};
 use super::writer::Writer;
 use super::{Counters, Mailbox, Sink};
 use crate::command::{BridgeId, Command, CommandId, Event, ExternalId, MediaError, SessionId};
-use crate::engine::{Engine, Input, Output};
+use crate::engine::{Engine, EngineStats, Input, Output};
+use crate::histogram::Histogram;
 
 /// What comes into a thread beside datagrams.
 #[derive(Debug)]
 pub(super) enum Message {
-    Command(Command),
+    Command {
+        command: Command,
+        sent: Instant,
+    },
+    /// A session whose port the host has told already.
+    Open {
+        session: SessionId,
+        local: IpAddr,
+        pair: SocketPair,
+    },
     Recorded {
         recording: CommandId,
         result: Result<(), MediaError>,
@@ -47,8 +58,6 @@ pub(super) enum Message {
         external: ExternalId,
         port: Box<Port>,
     },
-    /// The ports of a session that had moved are free again.
-    PortBack(u16),
     /// Close every session and end.
     Stop,
 }
@@ -56,14 +65,17 @@ pub(super) enum Message {
 /// Longer than any datagram of a sane peer; a longer one is cut and then judged by what is left.
 const DATAGRAM: usize = 2_048;
 
-/// How many pairs found in use by somebody else are passed over for one session.
-const MAX_TRIES: usize = 64;
-
 /// How long files may take to complete at the end.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 
 /// How often counters are published and told.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// A tick as late as this is heard: jitter buffers are made for less.
+const AUDIBLE: Duration = Duration::from_millis(20);
+
+/// A disk that is so far behind may soon lose frames.
+const LONG_BACKLOG: Duration = Duration::from_secs(1);
 
 /// A thread about to run.
 pub(super) struct MediaThread {
@@ -71,16 +83,27 @@ pub(super) struct MediaThread {
     pub(super) poller: Poller,
     waker: Arc<Waker>,
     inbox: mpsc::Receiver<Message>,
-    pub(super) sockets: HashMap<SessionId, Berth>,
-    pub(super) ports: PortPool,
+    pub(super) sockets: HashMap<SessionId, SocketPair>,
+    /// Those of the session that is being opened.
+    opening: Option<SocketPair>,
     pub(super) externals: Ports,
     pub(super) writer: Writer,
-    /// The way into this thread.
-    pub(super) mailbox: Mailbox,
+    encoding: Encoding,
     pub(super) moves: Moves,
     pub(super) sink: Arc<Sink>,
+    /// Takes ports that are closed.
+    freed: mpsc::Sender<(u16, Instant)>,
     counters: Arc<Counters>,
     deadline: Option<Instant>,
+    arrivals: ArrivalClock,
+    stamp_space: Vec<u8>,
+    datagrams: Sampling,
+    ticks: Sampling,
+    /// What is sent now is measured.
+    is_measured: bool,
+    inbox_ages: Histogram,
+    /// Since it was told last.
+    worst_inbox_age: Duration,
     socket_errors: u64,
     told: Told,
     pub(super) stop_by: Option<Instant>,
@@ -91,36 +114,45 @@ pub(super) struct MediaThread {
 struct Told {
     at: Instant,
     late_ticks: u64,
+    dropped_frames: u64,
 }
 
 impl MediaThread {
     pub(super) fn new(
         engine: Engine,
-        ports: PortPool,
         (inbox, waker): (mpsc::Receiver<Message>, Arc<Waker>),
-        writer: Writer,
-        mailbox: Mailbox,
-        sink: Arc<Sink>,
+        (writer, encoding): (Writer, Encoding),
+        (sink, freed): (Arc<Sink>, mpsc::Sender<(u16, Instant)>),
         counters: Arc<Counters>,
     ) -> io::Result<Self> {
+        let now = Instant::now();
         Ok(Self {
             engine,
             poller: Poller::new(&waker)?,
             waker,
             inbox,
             sockets: HashMap::new(),
-            ports,
+            opening: None,
             externals: Ports::new(),
             writer,
-            mailbox,
+            encoding,
             moves: Moves::default(),
             sink,
+            freed,
             counters,
             deadline: None,
+            arrivals: ArrivalClock::new(now, wall()),
+            stamp_space: space_for_stamp(),
+            datagrams: Sampling::default(),
+            ticks: Sampling::default(),
+            is_measured: true,
+            inbox_ages: Histogram::new(),
+            worst_inbox_age: Duration::ZERO,
             socket_errors: 0,
             told: Told {
-                at: Instant::now(),
+                at: now,
                 late_ticks: 0,
+                dropped_frames: 0,
             },
             stop_by: None,
         })
@@ -165,8 +197,10 @@ impl MediaThread {
         }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.feed(now);
+            self.is_measured = self.ticks.takes_next();
             self.engine.handle_timeout(now);
             self.drain(now);
+            self.is_measured = true;
         }
         self.publish(now);
         Ok(true)
@@ -183,9 +217,25 @@ impl MediaThread {
             return;
         };
         match message {
-            Message::Command(command) => {
+            Message::Command { command, sent } => {
+                let age = now.saturating_duration_since(sent);
+                self.inbox_ages.record(age);
+                self.worst_inbox_age = self.worst_inbox_age.max(age);
                 self.engine.handle_input(now, Input::Command(command));
                 self.drain(now);
+            }
+            Message::Open {
+                session,
+                local,
+                pair,
+            } => {
+                self.opening = Some(pair);
+                let open = Command::Open { session, local };
+                self.engine.handle_input(now, Input::Command(open));
+                self.drain(now);
+                // Still there when the engine would not open it.
+                let unused = self.opening.take();
+                self.release(now, unused);
             }
             Message::Recorded { recording, result } => self.handle_recorded(now, recording, result),
             Message::Expect { session, bridge } => self.moves.expect(session, bridge),
@@ -194,7 +244,6 @@ impl MediaThread {
             Message::Attach { external, port, .. } => {
                 self.externals.insert(external, *port);
             }
-            Message::PortBack(port) => self.ports.give_back(port, now),
             Message::Stop => self.stop(now),
         }
     }
@@ -212,18 +261,29 @@ impl MediaThread {
     /// Reads one datagram; more of them are told by the next wait.
     fn receive(&mut self, now: Instant, token: u64, buffer: &mut [u8]) {
         let (session, rtcp) = (SessionId(token >> 1), token & 1 == 1);
-        let Some(sockets) = self.sockets.get(&session) else {
+        let Some(sockets) = self.sockets.get_mut(&session) else {
             return;
         };
-        match sockets.pair.socket(rtcp).recv_from(buffer) {
-            Ok((len, source)) => {
+        complete(&self.poller, session, sockets);
+        self.is_measured = self.datagrams.takes_next();
+        let space = self.is_measured.then_some(&mut self.stamp_space);
+        match sockets.receive(rtcp, buffer, space) {
+            Ok(Received { len, source, stamp }) => {
                 let bytes = &buffer[..len];
+                let arrival = match stamp {
+                    Some(stamp) => {
+                        self.arrivals.read(Instant::now(), wall());
+                        self.arrivals.arrival(now, stamp)
+                    }
+                    None => now,
+                };
                 self.engine.handle_input(
                     now,
                     Input::Datagram {
                         session,
                         source,
                         rtcp,
+                        arrival,
                         bytes,
                     },
                 );
@@ -234,6 +294,7 @@ impl MediaThread {
             // A port of the peer is closed, says ICMP about a datagram of ours.
             Err(_) => self.socket_errors += 1,
         }
+        self.is_measured = true;
     }
 
     pub(super) fn drain(&mut self, now: Instant) {
@@ -244,11 +305,17 @@ impl MediaThread {
                     to,
                     rtcp,
                     bytes,
+                    origin,
                 } => {
-                    if let Some(sockets) = self.sockets.get(&session)
-                        && sockets.pair.send(rtcp, to, bytes).is_err()
-                    {
+                    let Some(sockets) = self.sockets.get_mut(&session) else {
+                        continue;
+                    };
+                    complete(&self.poller, session, sockets);
+                    if sockets.send(rtcp, to, bytes).is_err() {
                         self.socket_errors += 1;
+                    }
+                    if let Some(origin) = origin.filter(|_| self.is_measured) {
+                        self.engine.sent(session, origin, Instant::now());
                     }
                 }
                 Output::ExternalTick {
@@ -260,11 +327,20 @@ impl MediaThread {
                         port.tick(heard, gone);
                     }
                 }
+                // The host has told it already.
+                Output::Event(Event::Opened { .. }) => {}
                 Output::Event(event) => {
                     if let Event::ExternalClosed { external, .. } = &event {
                         self.externals.remove(external);
                     }
+                    let digit = match &event {
+                        Event::Digit { session, .. } => Some(*session),
+                        _ => None,
+                    };
                     self.sink.tell(event);
+                    if let Some(session) = digit {
+                        self.engine.told_digit(session, Instant::now());
+                    }
                 }
                 Output::RecordFrame {
                     recording,
@@ -276,27 +352,31 @@ impl MediaThread {
                     let place = (recording, position);
                     self.writer.frame(elsewhere, place, heard, said);
                 }
-                Output::RecordStart { recording, files } => {
-                    let is_taken = self.writer.begin(recording, files);
+                Output::RecordStart {
+                    recording,
+                    target,
+                    band,
+                } => {
+                    let is_taken = self.writer.begin(recording, target, band);
                     self.fail_unless(is_taken, now, recording);
                 }
                 Output::RecordEnd { recording, .. } => {
                     let is_taken = self.writer.end(self.moves.writer_of(recording), recording);
                     self.fail_unless(is_taken, now, recording);
                 }
-                Output::Bind { session, local } => {
-                    let result = self.bind(now, session, local);
+                Output::Encode { prompt, codec } => self.encoding.encode(prompt, codec),
+                Output::Bind { session, .. } => {
+                    let result = self.watch(now, session);
                     self.engine
                         .handle_input(now, Input::Bound { session, result });
                 }
                 Output::Release { session } => {
-                    if let Some(sockets) = self.sockets.remove(&session) {
-                        self.free_port(now, sockets);
-                    }
+                    let sockets = self.sockets.remove(&session);
+                    self.release(now, sockets);
                 }
                 Output::Pin { session, source } => {
                     if let Some(sockets) = self.sockets.get_mut(&session) {
-                        sockets.pair.pin(source);
+                        sockets.pin(source);
                     }
                 }
                 Output::Timeout(at) => {
@@ -316,32 +396,31 @@ impl MediaThread {
         }
     }
 
-    /// Binds the first free pair that nobody else has taken.
-    fn bind(&mut self, now: Instant, session: SessionId, local: IpAddr) -> Result<u16, MediaError> {
-        for _ in 0..self.ports.free().min(MAX_TRIES) {
-            let Some(port) = self.ports.take(now) else {
-                break;
-            };
-            match SocketPair::bind(local, port).and_then(|sockets| self.watch(session, sockets)) {
-                Ok(()) => return Ok(port),
-                Err(error) => {
-                    self.ports.give_back(port, now);
-                    if error.kind() != io::ErrorKind::AddrInUse {
-                        return Err(MediaError::Socket { kind: error.kind() });
-                    }
-                }
-            }
+    /// Takes the sockets of the session that is being opened.
+    fn watch(&mut self, now: Instant, session: SessionId) -> Result<u16, MediaError> {
+        let pair = self.opening.take().ok_or(MediaError::NoPort)?;
+        let port = pair.port();
+        if let Err(error) = self.poller.watch_pair(session, &pair) {
+            self.release(now, Some(pair));
+            return Err(MediaError::Socket { kind: error.kind() });
         }
-        Err(MediaError::NoPort)
+        self.sockets.insert(session, pair);
+        Ok(port)
     }
 
-    fn watch(&mut self, session: SessionId, pair: SocketPair) -> io::Result<()> {
-        self.poller.watch_pair(session, &pair)?;
-        self.sockets.insert(session, Berth { pair, home: None });
-        Ok(())
+    /// Closes sockets and gives their ports back.
+    fn release(&mut self, now: Instant, sockets: Option<SocketPair>) {
+        if let Some(pair) = sockets {
+            let port = pair.port();
+            // Closed before anybody can bind it anew.
+            drop(pair);
+            // Without a host nobody needs it.
+            let _ = self.freed.send((port, now));
+        }
     }
 
-    /// Makes the counters visible once a second, and tells of late ticks when there were any.
+    /// Makes counters and figures visible once a second, and tells of late ticks and of what waited long when
+    /// there was any.
     fn publish(&mut self, now: Instant) {
         let stats = self.engine.stats();
         self.counters
@@ -350,11 +429,8 @@ impl MediaThread {
         if now < self.told.at + REPORT_EVERY {
             return;
         }
-        let late = stats.late_ticks - self.told.late_ticks;
-        self.told = Told {
-            at: now,
-            late_ticks: stats.late_ticks,
-        };
+        self.datagrams.begin_second();
+        self.ticks.begin_second();
         self.counters.ticks.store(stats.ticks, Ordering::Relaxed);
         self.counters
             .late_ticks
@@ -366,8 +442,61 @@ impl MediaThread {
         self.counters
             .dropped_frames
             .store(self.writer.dropped_frames(), Ordering::Relaxed);
-        if late > 0 {
-            tracing::debug!(late, worst = ?stats.worst_lateness, sessions = stats.sessions, "late media ticks");
+        let mut backlog = Duration::ZERO;
+        self.counters.figures.publish(|figures| {
+            figures.engine.clone_from(self.engine.figures());
+            figures.inbox.clone_from(&self.inbox_ages);
+            backlog = self.writer.backlog().look(&mut figures.backlog);
+        });
+        self.tell(now, &stats, backlog);
+    }
+
+    /// Tells what was slow since it was told last.
+    fn tell(&mut self, now: Instant, stats: &EngineStats, backlog: Duration) {
+        let told = Told {
+            at: now,
+            late_ticks: stats.late_ticks,
+            dropped_frames: self.writer.dropped_frames(),
+        };
+        let before = std::mem::replace(&mut self.told, told);
+        let late = stats.late_ticks - before.late_ticks;
+        let dropped = self.told.dropped_frames - before.dropped_frames;
+        let worst = self.engine.take_worst_lateness();
+        let inbox = std::mem::take(&mut self.worst_inbox_age);
+        if worst >= AUDIBLE || dropped > 0 {
+            tracing::warn!(
+                late,
+                ?worst,
+                ?inbox,
+                ?backlog,
+                dropped,
+                sessions = stats.sessions,
+                "a media thread does not keep up"
+            );
+        } else if late > 0 || inbox >= AUDIBLE || backlog >= LONG_BACKLOG {
+            tracing::debug!(
+                late,
+                ?worst,
+                ?inbox,
+                ?backlog,
+                sessions = stats.sessions,
+                "a media thread was late"
+            );
         }
+    }
+}
+
+/// Wall time since the Unix epoch.
+fn wall() -> Duration {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+    wall.unwrap_or_default()
+}
+
+/// Binds and watches the RTCP socket, at the first packet of a session.
+fn complete(poller: &Poller, session: SessionId, sockets: &mut SocketPair) {
+    if let Some(socket) = sockets.complete()
+        && let Err(error) = poller.watch(socket, token(session, true))
+    {
+        tracing::warn!(%error, session = session.0, "the reports of a peer are not heard");
     }
 }

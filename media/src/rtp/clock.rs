@@ -38,6 +38,14 @@ impl NtpTime {
         Self(seconds << 32 | fraction)
     }
 
+    /// The time `elapsed` later.
+    #[must_use]
+    pub fn after(self, elapsed: Duration) -> Self {
+        let seconds = elapsed.as_secs() << 32;
+        let fraction = (u64::from(elapsed.subsec_nanos()) << 32) / 1_000_000_000;
+        Self(self.0.wrapping_add(seconds).wrapping_add(fraction))
+    }
+
     /// The middle 32 bits: seconds in 16.16 fixed point, as in the `LSR` of a report block
     /// (RFC 3550 §6.4.1).
     #[must_use]

@@ -1,9 +1,11 @@
-//! RTP and RTCP without sockets (RFC 3550, RFC 3551).
+//! RTP and RTCP without sockets (RFC 3550, RFC 3551), and how they are protected (RFC 3711).
 
 mod clock;
 mod packet;
+pub mod red;
 mod rtcp;
 mod seq;
+mod srtp;
 mod stats;
 
 pub use clock::{MediaTime, NtpTime};
@@ -13,4 +15,5 @@ pub use rtcp::{
     RtcpPacket, SenderInfo, Sources,
 };
 pub use seq::{Extended, SeqNo, SequenceTracker};
+pub use srtp::{Protector, SrtpError, Unprotector};
 pub use stats::ReceptionStats;

@@ -121,9 +121,9 @@ pub fn is_rtcp(datagram: &[u8]) -> bool {
     matches!(datagram, [first, 192..=223, ..] if first >> 6 == 2)
 }
 
-/// Where the payload lies: after CSRC list and extension, before the padding.
-fn payload_range(datagram: &[u8]) -> Result<std::ops::Range<usize>, PacketError> {
-    let first = datagram[0];
+/// Octets of the header with CSRC list and extension; there may be fewer in the datagram.
+pub(super) fn header_len(datagram: &[u8]) -> Result<usize, PacketError> {
+    let first = *datagram.first().ok_or(PacketError::Truncated)?;
     let mut start = HEADER_LEN + usize::from(first & 0x0F) * 4;
     if first & 0x10 != 0 {
         let words = datagram
@@ -131,6 +131,13 @@ fn payload_range(datagram: &[u8]) -> Result<std::ops::Range<usize>, PacketError>
             .ok_or(PacketError::Truncated)?;
         start += 4 + usize::from(u16::from_be_bytes([words[0], words[1]])) * 4;
     }
+    Ok(start)
+}
+
+/// Where the payload lies: after CSRC list and extension, before the padding.
+fn payload_range(datagram: &[u8]) -> Result<std::ops::Range<usize>, PacketError> {
+    let first = datagram[0];
+    let start = header_len(datagram)?;
     let after_header = datagram.get(start..).ok_or(PacketError::Truncated)?;
     if first & 0x20 == 0 {
         return Ok(start..datagram.len());

@@ -16,6 +16,11 @@ pub struct ReceptionStats {
     /// Smoothed jitter in timestamp ticks, times 16.
     jitter_q4: u64,
     max_jitter_q4: u64,
+    /// Of all packets that jitter was measured at.
+    jitter_sum_q4: u64,
+    jitter_count: u64,
+    /// Times that packets in a row were missing.
+    gaps: u64,
     /// Loss of sequences that ended by a restart of the source.
     lost_before: u64,
     last_expected: u64,
@@ -40,6 +45,9 @@ impl ReceptionStats {
             transit: None,
             jitter_q4: 0,
             max_jitter_q4: 0,
+            jitter_sum_q4: 0,
+            jitter_count: 0,
+            gaps: 0,
             lost_before: 0,
             last_expected: 0,
             last_received: 0,
@@ -47,9 +55,27 @@ impl ReceptionStats {
         }
     }
 
+    /// Timestamps tick so often a second from here on; jitter stays the same time.
+    pub fn set_clock_rate(&mut self, clock_rate: u32) {
+        let (old, new) = (u64::from(self.clock_rate.max(1)), u64::from(clock_rate));
+        if old == new {
+            return;
+        }
+        self.clock_rate = clock_rate;
+        self.transit = None;
+        for jitter in [
+            &mut self.jitter_q4,
+            &mut self.max_jitter_q4,
+            &mut self.jitter_sum_q4,
+        ] {
+            *jitter = jitter.saturating_mul(new) / old;
+        }
+    }
+
     /// Takes a packet that came and says whether it may be used.
     pub fn receive(&mut self, sequence: SeqNo, timestamp: MediaTime, arrival: Instant) -> Extended {
         let lost = self.lost_in_sequence();
+        let next = self.sequence.highest() + 1;
         let extended = self.sequence.update(sequence);
         match extended {
             Extended::Probation => return extended,
@@ -58,7 +84,7 @@ impl ReceptionStats {
                 (self.last_expected, self.last_received) = (0, 0);
                 self.transit = None;
             }
-            Extended::InSequence(_) => {}
+            Extended::InSequence(number) => self.gaps += u64::from(number > next),
         }
         self.measure_jitter(timestamp, arrival);
         extended
@@ -119,6 +145,18 @@ impl ReceptionStats {
         self.to_duration(self.max_jitter_q4)
     }
 
+    /// The sum of the jitter at every packet that it was measured at, and how many those are: for a mean.
+    #[must_use]
+    pub fn jitter_sum(&self) -> (Duration, u64) {
+        (self.to_duration(self.jitter_sum_q4), self.jitter_count)
+    }
+
+    /// How often one packet or several in a row were missing when the next one came.
+    #[must_use]
+    pub const fn gaps(&self) -> u64 {
+        self.gaps
+    }
+
     fn lost_in_sequence(&self) -> u64 {
         self.sequence
             .expected()
@@ -153,6 +191,8 @@ impl ReceptionStats {
         }
         self.jitter_q4 = self.jitter_q4 + difference - ((self.jitter_q4 + 8) >> 4);
         self.max_jitter_q4 = self.max_jitter_q4.max(self.jitter_q4);
+        self.jitter_sum_q4 += self.jitter_q4;
+        self.jitter_count += 1;
     }
 }
 
@@ -224,6 +264,38 @@ mod tests {
         }
         let jitter = stats.jitter().as_micros();
         assert!((9_500..=10_500).contains(&jitter), "jitter {jitter} us");
+    }
+
+    #[test]
+    fn jitter_is_the_same_time_in_a_codec_of_another_clock() {
+        let mut stats = ReceptionStats::new(8_000, 1);
+        let delay = |number: u16| Duration::from_millis(u64::from(number % 2) * 10);
+        (0..2_000).for_each(|number| receive(&mut stats, number, delay(number)));
+        let (before, max) = (stats.jitter(), stats.max_jitter());
+        stats.set_clock_rate(48_000);
+        assert!(stats.jitter().abs_diff(before) < Duration::from_micros(10));
+        for number in 2_000..4_000_u16 {
+            let arrival = sim::start() + PTIME * u32::from(number) + delay(number);
+            stats.receive(
+                SeqNo(number),
+                MediaTime(7 + u32::from(number) * 960),
+                arrival,
+            );
+        }
+        assert!(stats.jitter().abs_diff(before) < Duration::from_micros(600));
+        assert!(stats.max_jitter().abs_diff(max) < Duration::from_micros(600));
+        let (sum, count) = stats.jitter_sum();
+        assert_eq!(count, 3_998);
+        assert!((9_000..=10_500).contains(&(sum / 3_998).as_micros()));
+    }
+
+    #[test]
+    fn a_gap_is_counted_once_however_long_it_is() {
+        let mut stats = ReceptionStats::new(8_000, 1);
+        [0, 1, 5, 6, 8, 9, 10]
+            .into_iter()
+            .for_each(|number| receive(&mut stats, number, PTIME));
+        assert_eq!((stats.gaps(), stats.lost()), (2, 4));
     }
 
     #[test]

@@ -6,7 +6,9 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
+use crate::codec::G711;
 use crate::command::{BridgeId, BridgeRecordingConfig, Part};
+use crate::recording::FileFormat;
 
 pub(super) const THREADS: usize = 4;
 
@@ -46,7 +48,7 @@ pub(super) fn talk(phones: &mut [Phone], at: &[SocketAddr], packets: u32) -> Vec
         while let Ok(len) = phones[0].rtp.recv(&mut buffer) {
             let (_, payload) = split(&buffer[..len]).unwrap();
             let mut samples = vec![0; payload.len()];
-            Codec::Pcmu.decode(payload, &mut samples);
+            G711::Ulaw.decode(payload, &mut samples);
             heard.extend(samples);
         }
     }
@@ -71,8 +73,7 @@ fn two_on_different_threads_hear_each_other_and_a_recording_goes_on_over_the_mov
         command: CommandId(1),
         session: SessionId(1),
         config: Box::new(RecordingConfig {
-            file_in: files.0.clone(),
-            file_out: files.1.clone(),
+            target: RecordingTarget::sides(files.0.clone(), files.1.clone()),
             end_of_silence: None,
             end_of_key: Vec::new(),
             duration: None,
@@ -90,6 +91,7 @@ fn two_on_different_threads_hear_each_other_and_a_recording_goes_on_over_the_mov
             bridge: BridgeId(bridge),
             config: Box::new(BridgeRecordingConfig {
                 file: folder.0.join("all.wav"),
+                format: FileFormat::Wav,
                 duration: None,
             }),
         });
@@ -179,8 +181,10 @@ fn any_row_of_joins_leaves_and_closes_over_four_threads_ends_every_order_once() 
                         command,
                         session,
                         config: Box::new(RecordingConfig {
-                            file_in: folder.0.join(format!("{seed}-{order}-in.wav")),
-                            file_out: folder.0.join(format!("{seed}-{order}-out.wav")),
+                            target: RecordingTarget::sides(
+                                folder.0.join(format!("{seed}-{order}-in.wav")),
+                                folder.0.join(format!("{seed}-{order}-out.wav")),
+                            ),
                             end_of_silence: None,
                             end_of_key: Vec::new(),
                             duration: None,
@@ -195,6 +199,7 @@ fn any_row_of_joins_leaves_and_closes_over_four_threads_ends_every_order_once() 
                         bridge: BridgeId(bridge),
                         config: Box::new(BridgeRecordingConfig {
                             file: folder.0.join(format!("{seed}-{order}.wav")),
+                            format: FileFormat::Wav,
                             duration: None,
                         }),
                     });
