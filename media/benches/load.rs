@@ -1,7 +1,7 @@
 //! What a call costs on real sockets: CPU of the media threads per call and second, and the time an echo
 //! takes, beside the floor of a bare loop that receives and sends on as many sockets.
 //!
-//! `cargo bench -p flowswitch-media --features host --bench load -- [floor|echo|bridge|conference|listeners|floor-play|play|hear|record|idle] [calls] [seconds]`
+//! `cargo bench -p flowswitch-media --features host --bench load -- [floor|echo|bridge|conference|hall|listeners|floor-play|play|hear|record|idle] [calls] [seconds]`
 
 #![expect(
     clippy::disallowed_methods,
@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 
 use flowswitch_media::codec::Codec;
 use flowswitch_media::command::{
-    BridgeId, Command, CommandId, Direction, Event, Part, RecordingConfig, SessionConfig, SessionId,
+    BridgeId, Command, CommandId, Direction, Event, Part, RecordingConfig, RecordingTarget,
+    SessionConfig, SessionId, TelephoneEvent,
 };
 use flowswitch_media::host::{HostConfig, MediaHost};
 use flowswitch_media::prompt::Prompt;
@@ -26,8 +27,9 @@ use flowswitch_media::rtp::{HEADER_LEN, MediaTime, RtpHeader, SeqNo, Ssrc};
 use rustix::event::{Timespec, epoll};
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// Members of a conference.
+/// Members of a conference, and of the largest one.
 const ROOM: u64 = 100;
+const HALL: u64 = 200;
 const PACKET: usize = HEADER_LEN + 160;
 
 fn main() {
@@ -48,6 +50,7 @@ fn main() {
             "echo",
             "bridge",
             "conference",
+            "hall",
             "listeners",
             "floor-play",
             "play",
@@ -170,6 +173,7 @@ fn start(mode: &str, peers: &[UdpSocket]) -> (MediaHost, Vec<SocketAddr>) {
             }
             "bridge" => host.send(join(session, id / 2, true)),
             "conference" => host.send(join(session, id / ROOM, true)),
+            "hall" => host.send(join(session, id / HALL, true)),
             // Ten talk, and all others only listen.
             "listeners" => host.send(join(session, id / ROOM, id % ROOM < 10)),
             "record" => {
@@ -217,7 +221,10 @@ fn agreed(remote: SocketAddr) -> SessionConfig {
         rtcp_mux: false,
         send: (0, Codec::Pcmu),
         receive: vec![(0, Codec::Pcmu)],
-        telephone_event: Some(101),
+        telephone_event: Some(TelephoneEvent::narrow(101)),
+        receive_events: vec![101],
+        red: None,
+        srtp: None,
         direction: Direction::SendRecv,
         ptime: Duration::from_millis(20),
         cname: "someone".into(),
@@ -227,8 +234,10 @@ fn agreed(remote: SocketAddr) -> SessionConfig {
 /// Both sides of a call, in the folder for temporary files.
 fn recording(id: u64) -> RecordingConfig {
     RecordingConfig {
-        file_in: folder().join(format!("{id}-in.wav")),
-        file_out: folder().join(format!("{id}-out.wav")),
+        target: RecordingTarget::sides(
+            folder().join(format!("{id}-in.wav")),
+            folder().join(format!("{id}-out.wav")),
+        ),
         end_of_silence: None,
         end_of_key: Vec::new(),
         duration: None,

@@ -10,23 +10,33 @@
 //!       |  Relay  |<-------->|  Mix  |<--- recorded, whoever takes part
 //!       '---------'  voiced  '-------'
 //!   exactly two, both in      more than two, or two of whom one hears or speaks only,
-//!   full: packets pass        is recorded, listened to, played to: 20 ms at a time
+//!   full, of one codec or     is recorded, listened to, played to, has another codec:
+//!   G.711: packets pass       20 ms at a time
 //!   as they come
 //! ```
 //!
 //! The mode is never kept; it follows from the members. One who neither speaks nor hears, or whose own sound
-//! is returned to it, keeps its place and takes no part. A bridge does no I/O and touches no session: it
+//! is returned to it, keeps its place and takes no part. What each hears in a mix is all but itself, in the band
+//! of its codec, within what a sample holds; where more than two take part, voices are brought to one level. A bridge does no I/O and touches no session: it
 //! says which [`Link`] each is to have, takes what they say and gives what they hear.
 
+mod gauge;
 mod mix;
+mod speakers;
+mod sum;
+#[cfg(test)]
+mod tests;
+mod voice;
 
 use std::time::{Duration, Instant};
 
 pub(crate) use self::mix::Mix;
-use self::mix::Voice;
-use crate::command::{CommandId, Part, SessionId};
-use crate::dsp::joint;
-use crate::frame::{FRAME_DURATION, FRAME_SAMPLES, Frame};
+use self::speakers::Speakers;
+use self::sum::{Limits, Sum};
+use self::voice::{Taking, Voice};
+use crate::codec::Codec;
+use crate::command::{BridgeConfig, CommandId, Part, SessionId};
+use crate::frame::{Band, FRAME_DURATION, Sound};
 
 /// How the sound of a member reaches the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +65,10 @@ pub(crate) struct Standing {
     pub(crate) is_apart: bool,
     /// Somebody records it, listens to it or plays to it: its sound is needed as frames.
     pub(crate) is_busy: bool,
+    /// What it sends to its peer, once that is agreed on.
+    pub(crate) sends: Option<Codec>,
+    /// What its peer sends.
+    pub(crate) hears: Option<Codec>,
 }
 
 /// What came of a tick for a member.
@@ -78,22 +92,15 @@ pub(crate) enum Mode {
 #[derive(Debug, Default)]
 pub(crate) struct Bridge {
     members: Vec<Member>,
+    config: BridgeConfig,
+    sum: Sum,
+    /// What all say, and its gains.
     mix: Mix,
-    /// What is left of those who left while they sounded: their last samples.
-    tail: i32,
-    total: Total,
+    limits: Limits,
+    speakers: Speakers,
     recording: Option<BridgeRecording>,
     /// The next tick, while it mixes.
     pub(crate) due: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Total([i32; FRAME_SAMPLES]);
-
-impl Default for Total {
-    fn default() -> Self {
-        Self([0; FRAME_SAMPLES])
-    }
 }
 
 #[derive(Debug)]
@@ -105,6 +112,8 @@ struct Member {
     link: Link,
     mark: Option<Mark>,
     voice: Voice,
+    /// The gains of what it hears.
+    limits: Limits,
 }
 
 /// A recording of all that is said.
@@ -137,6 +146,7 @@ impl Bridge {
                 link: Link::Apart,
                 mark: None,
                 voice: Voice::default(),
+                limits: Limits::default(),
             }),
         }
     }
@@ -151,7 +161,12 @@ impl Bridge {
             return;
         };
         let member = self.members.swap_remove(at);
-        self.tail += i32::from(member.voice.last());
+        self.sum.fade(member.voice.ending());
+    }
+
+    /// Mixes in another way from now on.
+    pub(crate) fn configure(&mut self, config: BridgeConfig) {
+        self.config = config;
     }
 
     /// A member has begun or ended something; `false` when that is known.
@@ -198,8 +213,9 @@ impl Bridge {
         let both = (active.next(), active.next(), active.next());
         match both {
             _ if self.recording.is_some() => Mode::Mix,
+            (Some(_), Some(_), None) if self.config.tells_speaker => Mode::Mix,
             (Some(_), None, _) | (None, ..) => Mode::Hold,
-            (Some(one), Some(other), None) if one.is_plain() && other.is_plain() => Mode::Relay,
+            (Some(one), Some(other), None) if one.can_relay(other) => Mode::Relay,
             _ => Mode::Mix,
         }
     }
@@ -217,10 +233,32 @@ impl Bridge {
             (link != std::mem::replace(&mut member.link, link)).then_some(member)
         })?;
         if !matches!(changed.link, Link::Mixed { .. }) {
-            self.tail += i32::from(changed.voice.last());
+            self.sum.fade(changed.voice.ending());
             changed.voice = Voice::default();
         }
         Some((changed.session, changed.link))
+    }
+
+    /// Gets ready for those who are mixed from now on: the bands that they hear, and how loud they are.
+    pub(crate) fn prepare(&mut self) {
+        let mixed = || self.members.iter().filter(|member| member.is_mixed());
+        let is_wide = mixed().any(|member| member.band() == Band::Wide);
+        let is_gauged = self.config.loudest.is_some()
+            || self.config.tells_speaker
+            || self.config.level && mixed().nth(2).is_some();
+        self.sum.set_wide(is_wide);
+        for member in &mut self.members {
+            if !is_gauged {
+                member.voice.gauge = None;
+            } else if member.is_mixed() {
+                member.voice.gauge.get_or_insert_default();
+            }
+            if let Some(gauge) = &mut member.voice.gauge
+                && self.config.loudest.is_none()
+            {
+                gauge.choose(true);
+            }
+        }
     }
 
     /// Begins a recording; `false` while another one runs.
@@ -256,40 +294,39 @@ impl Bridge {
 
     /// Whether the member at `at` is mixed.
     pub(crate) fn is_mixed(&self, at: usize) -> bool {
-        matches!(self.members[at].link, Link::Mixed { .. })
+        self.members[at].is_mixed()
     }
 
     /// Lets `write` lay down what the member at `at` says; `true` when it is more than silence.
-    pub(crate) fn take(&mut self, at: usize, write: impl FnOnce(&mut Frame) -> bool) {
+    pub(crate) fn take(&mut self, at: usize, write: impl FnOnce(&mut Sound) -> bool) {
         let Member { part, voice, .. } = &mut self.members[at];
-        let last = voice.last();
-        let is_heard = write(&mut voice.frame);
-        self.tail += voice.take(last, is_heard && part.speaks);
-    }
-
-    /// What the member at `at` has said.
-    pub(crate) fn frame(&self, at: usize) -> &Frame {
-        &self.members[at].voice.frame
+        let last = voice.ending();
+        let is_heard = write(&mut voice.sound);
+        let taking = Taking {
+            is_heard: is_heard && part.speaks,
+            is_leveled: self.config.level,
+        };
+        self.sum.fade(voice.take(last, taking));
     }
 
     /// All have spoken: adds it up.
     pub(crate) fn sum(&mut self) {
-        let Total(total) = &mut self.total;
-        total.fill(0);
-        let tail = std::mem::take(&mut self.tail);
-        let mut is_silent = tail == 0;
-        if tail != 0 {
-            joint::fade_out(tail, total);
+        self.sum
+            .add_up(self.members.iter().map(|member| &member.voice));
+        let is_wide = self.sum.wide.is_some();
+        self.sum
+            .without(None, &mut self.limits, is_wide, &mut self.mix);
+        if self.config.tells_speaker {
+            self.speakers.tick(self.members.iter().filter_map(|member| {
+                let gauge = member.voice.gauge.as_deref()?;
+                Some((member.session, gauge))
+            }));
         }
-        for member in &self.members {
-            if let Some(sound) = member.voice.sound() {
-                is_silent = false;
-                for (total, sample) in total.iter_mut().zip(&sound.0) {
-                    *total += i32::from(*sample);
-                }
-            }
+        if let Some(most) = self.config.loudest {
+            let voices = self.members.iter_mut().map(|member| &mut member.voice);
+            let gauges = voices.filter_map(|voice| voice.gauge.as_deref_mut());
+            speakers::choose(usize::from(most.get()), gauges);
         }
-        self.mix.set(total, None, is_silent);
     }
 
     /// What all say together.
@@ -297,21 +334,28 @@ impl Bridge {
         &self.mix
     }
 
-    /// What the member at `at` hears: everybody but itself. `own` is used when that is not what all others
-    /// hear too.
-    pub(crate) fn heard_by<'a>(&'a self, at: usize, own: &'a mut Mix) -> &'a Mix {
-        let member = &self.members[at];
+    /// Who speaks now, once for each change.
+    pub(crate) fn poll_speaker(&mut self) -> Option<Option<SessionId>> {
+        self.speakers.poll()
+    }
+
+    /// What the member at `at` has said, and what it hears: everybody but itself. `own` is used when that is
+    /// not what all others hear too.
+    pub(crate) fn heard_by<'a>(&'a mut self, at: usize, own: &'a mut Mix) -> (&'a Sound, &'a Mix) {
+        let member = &mut self.members[at];
+        let said = &member.voice.sound;
         if !member.part.hears {
-            own.set(&[0; FRAME_SAMPLES], None, true);
-            return own;
+            own.hush();
+            return (said, own);
         }
-        match member.voice.sound() {
-            None => &self.mix,
-            Some(sound) => {
-                own.set(&self.total.0, Some(sound), false);
-                own
-            }
+        if member.voice.sound().is_none() && member.limits.agree_with(&self.limits) {
+            member.limits = self.limits;
+            return (said, &self.mix);
         }
+        let is_wide = member.standing.band() == Band::Wide;
+        self.sum
+            .without(Some(&member.voice), &mut member.limits, is_wide, own);
+        (said, own)
     }
 
     /// Counts 20 ms of the recording.
@@ -336,15 +380,43 @@ impl Bridge {
     }
 }
 
+impl Standing {
+    /// The band of what it sends.
+    fn band(&self) -> Band {
+        self.sends.map_or(Band::Narrow, Codec::band)
+    }
+}
+
 impl Member {
     /// Whether it takes part.
     const fn is_active(&self) -> bool {
         (self.part.speaks || self.part.hears) && !self.standing.is_apart
     }
 
+    const fn is_mixed(&self) -> bool {
+        matches!(self.link, Link::Mixed { .. })
+    }
+
+    /// The band that it hears.
+    fn band(&self) -> Band {
+        self.standing.band()
+    }
+
     /// Whether packets are all that is needed of it.
     fn is_plain(&self) -> bool {
         self.part == Part::FULL && !self.standing.is_busy
+    }
+
+    /// Whether the packets of each can go to the other as they come.
+    fn can_relay(&self, other: &Self) -> bool {
+        let can_pass = |from: &Standing, to: &Standing| match (from.hears, to.sends) {
+            (Some(from), Some(to)) => from.passes_as(to),
+            _ => true,
+        };
+        self.is_plain()
+            && other.is_plain()
+            && can_pass(&self.standing, &other.standing)
+            && can_pass(&other.standing, &self.standing)
     }
 
     fn wanted(&self, mode: Mode, pair: Option<(SessionId, SessionId)>) -> Link {

@@ -2,13 +2,16 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::codec::Codec;
 use crate::command::{
-    CommandId, Event, ExternalId, Outcome, RecordingConfig, RecordingEnd, SessionId,
+    CommandId, Event, ExternalId, Outcome, RecordingEnd, RecordingTarget, SessionId,
 };
-use crate::frame::Frame;
+use crate::delay::Origin;
+use crate::frame::{Band, Frame, Sound};
+use crate::prompt::Prompt;
 
 /// What the engine wants done, in order; borrowed from its buffers.
 #[derive(Debug)]
@@ -43,6 +46,9 @@ pub enum Output<'a> {
         rtcp: bool,
         /// The datagram.
         bytes: &'a [u8],
+        /// Where it comes from when its delay is measured: once it is sent, tell
+        /// [`Engine::sent`](crate::engine::Engine::sent) when that was.
+        origin: Option<Origin>,
     },
     /// Begin the files of a recording; a fault is told by [`Input::Recorded`](crate::engine::Input::Recorded)
     /// at any time.
@@ -50,7 +56,9 @@ pub enum Output<'a> {
         /// The recording.
         recording: CommandId,
         /// Its files.
-        files: RecordingFiles,
+        target: RecordingTarget,
+        /// What its sound is at the beginning.
+        band: Band,
     },
     /// 20 ms of a recording, both sides of the same time.
     RecordFrame {
@@ -59,9 +67,9 @@ pub enum Output<'a> {
         /// How many frames came before; a gap means that frames were dropped.
         position: u64,
         /// What the peer said; for a bridge what all of its members did.
-        heard: &'a Frame,
+        heard: &'a Sound,
         /// What the peer heard; `None` for a bridge.
-        said: Option<&'a Frame>,
+        said: Option<&'a Sound>,
     },
     /// Complete the files; answer with [`Input::Recorded`](crate::engine::Input::Recorded).
     RecordEnd {
@@ -71,6 +79,14 @@ pub enum Output<'a> {
         end: RecordingEnd,
         /// How long it is.
         duration: Duration,
+    },
+    /// Let [`Prompt::encode`] make a prompt's packets in a codec, in the background; or, where it cannot be done
+    /// now, [`Prompt::take_back`]. Until then they are encoded as they are played.
+    Encode {
+        /// Which.
+        prompt: Arc<Prompt>,
+        /// What in.
+        codec: Codec,
     },
     /// 20 ms have passed for an external.
     ExternalTick {
@@ -85,40 +101,6 @@ pub enum Output<'a> {
     Event(Event),
     /// Nothing more to do; call `handle_timeout` at this time.
     Timeout(Option<Instant>),
-}
-
-/// Where a recording is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RecordingFiles {
-    /// Of a session: each side in its own file.
-    Sides {
-        /// What the peer says.
-        heard: PathBuf,
-        /// What the peer hears.
-        said: PathBuf,
-    },
-    /// Of a bridge: all in one.
-    Mix(PathBuf),
-}
-
-impl RecordingFiles {
-    /// The files in an order: what is heard, and what is said if that is a file of its own.
-    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        let (first, second) = match self {
-            Self::Sides { heard, said } => (heard, Some(said)),
-            Self::Mix(file) => (file, None),
-        };
-        std::iter::once(first).chain(second)
-    }
-}
-
-impl From<&RecordingConfig> for RecordingFiles {
-    fn from(config: &RecordingConfig) -> Self {
-        Self::Sides {
-            heard: config.file_in.clone(),
-            said: config.file_out.clone(),
-        }
-    }
 }
 
 /// An [`Output`] whose bytes and frames still lie in the [`Outbox`].
@@ -141,10 +123,12 @@ pub(crate) enum Item {
         rtcp: bool,
         begin: usize,
         end: usize,
+        origin: Option<Origin>,
     },
     RecordStart {
         recording: CommandId,
-        files: RecordingFiles,
+        target: RecordingTarget,
+        band: Band,
     },
     RecordFrame {
         recording: CommandId,
@@ -157,6 +141,10 @@ pub(crate) enum Item {
         end: RecordingEnd,
         duration: Duration,
     },
+    Encode {
+        prompt: Arc<Prompt>,
+        codec: Codec,
+    },
     ExternalTick {
         external: ExternalId,
         frame: Option<usize>,
@@ -165,7 +153,7 @@ pub(crate) enum Item {
     Event(Event),
 }
 
-/// A queue of [`Output`] whose bytes and frames lie in two buffers.
+/// A queue of [`Output`] whose bytes and sounds lie in buffers.
 ///
 /// It is handed down to a session for the time of one call, because a queue per session would cost
 /// memory and a copy per packet.
@@ -174,19 +162,24 @@ pub(crate) struct Outbox {
     items: VecDeque<Item>,
     bytes: Vec<u8>,
     frames: Vec<Frame>,
+    sounds: Vec<Sound>,
 }
 
 impl Outbox {
-    /// Queues a datagram that `write` appends to the buffer.
+    /// Queues a datagram that `write` appends to the buffer; none, and `false`, when that says so.
     pub(crate) fn transmit(
         &mut self,
         session: SessionId,
         to: SocketAddr,
         rtcp: bool,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) {
+        origin: Option<Origin>,
+        write: impl FnOnce(&mut Vec<u8>) -> bool,
+    ) -> bool {
         let begin = self.bytes.len();
-        write(&mut self.bytes);
+        if !write(&mut self.bytes) {
+            self.bytes.truncate(begin);
+            return false;
+        }
         let end = self.bytes.len();
         self.items.push_back(Item::Transmit {
             session,
@@ -194,7 +187,9 @@ impl Outbox {
             rtcp,
             begin,
             end,
+            origin,
         });
+        true
     }
 
     pub(crate) fn event(&mut self, event: Event) {
@@ -213,20 +208,29 @@ impl Outbox {
         self.items.push_back(Item::Pin { session, source });
     }
 
-    pub(crate) fn record_start(&mut self, recording: CommandId, files: RecordingFiles) {
-        self.items.push_back(Item::RecordStart { recording, files });
+    pub(crate) fn record_start(
+        &mut self,
+        recording: CommandId,
+        target: RecordingTarget,
+        band: Band,
+    ) {
+        self.items.push_back(Item::RecordStart {
+            recording,
+            target,
+            band,
+        });
     }
 
     pub(crate) fn record_frame(
         &mut self,
         recording: CommandId,
         position: u64,
-        heard: &Frame,
-        said: Option<&Frame>,
+        heard: &Sound,
+        said: Option<&Sound>,
     ) {
-        let frames = self.frames.len();
-        self.frames.push(*heard);
-        self.frames.extend(said);
+        let frames = self.sounds.len();
+        self.sounds.push(*heard);
+        self.sounds.extend(said);
         self.items.push_back(Item::RecordFrame {
             recording,
             position,
@@ -246,6 +250,11 @@ impl Outbox {
             end,
             duration,
         });
+    }
+
+    pub(crate) fn encode(&mut self, prompt: &Arc<Prompt>, codec: Codec) {
+        let prompt = Arc::clone(prompt);
+        self.items.push_back(Item::Encode { prompt, codec });
     }
 
     pub(crate) fn external_tick(&mut self, external: ExternalId, heard: Option<&Frame>, gone: u64) {
@@ -271,6 +280,7 @@ impl Outbox {
         if item.is_none() {
             self.bytes.clear();
             self.frames.clear();
+            self.sounds.clear();
         }
         item
     }
@@ -287,13 +297,23 @@ impl Outbox {
                 rtcp,
                 begin,
                 end,
+                origin,
             } => Output::Transmit {
                 session,
                 to,
                 rtcp,
                 bytes: &self.bytes[begin..end],
+                origin,
             },
-            Item::RecordStart { recording, files } => Output::RecordStart { recording, files },
+            Item::RecordStart {
+                recording,
+                target,
+                band,
+            } => Output::RecordStart {
+                recording,
+                target,
+                band,
+            },
             Item::RecordFrame {
                 recording,
                 position,
@@ -302,8 +322,8 @@ impl Outbox {
             } => Output::RecordFrame {
                 recording,
                 position,
-                heard: &self.frames[frames],
-                said: has_two.then(|| &self.frames[frames + 1]),
+                heard: &self.sounds[frames],
+                said: has_two.then(|| &self.sounds[frames + 1]),
             },
             Item::RecordEnd {
                 recording,
@@ -314,6 +334,7 @@ impl Outbox {
                 end,
                 duration,
             },
+            Item::Encode { prompt, codec } => Output::Encode { prompt, codec },
             Item::ExternalTick {
                 external,
                 frame,

@@ -3,18 +3,21 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flowswitch_media::amd::AmdConfig;
 use flowswitch_media::codec::Codec;
 use flowswitch_media::command::{
-    BridgeId, BridgeRecordingConfig, Command, CommandId, Direction, Event, ExternalConfig,
-    ExternalId, ListenConfig, Mute, Part, RecordingConfig, SessionConfig, SessionId, Sides,
+    BridgeConfig, BridgeId, BridgeRecordingConfig, Command, CommandId, Direction, Event,
+    ExternalConfig, ExternalId, ListenConfig, Mute, Part, RecordingConfig, RecordingTarget,
+    SessionConfig, SessionId, Sides, TelephoneEvent,
 };
 use flowswitch_media::dsp::utterance::UtteranceLimits;
 use flowswitch_media::engine::{Engine, EngineConfig, Input, Output};
 use flowswitch_media::prompt::Prompt;
+use flowswitch_media::recording::FileFormat;
 use flowswitch_media::rtp::{MediaTime, RtpHeader, SeqNo, Ssrc};
 
 /// Counts what one thread allocates, so that tests beside it do not disturb.
@@ -106,7 +109,10 @@ impl World {
                 rtcp_mux: false,
                 send: (0, Codec::Pcmu),
                 receive: vec![(0, Codec::Pcmu)],
-                telephone_event,
+                telephone_event: telephone_event.map(TelephoneEvent::narrow),
+                receive_events: telephone_event.into_iter().collect(),
+                red: None,
+                srtp: None,
                 direction: Direction::SendRecv,
                 ptime: PTIME,
                 cname: "someone".into(),
@@ -145,6 +151,7 @@ impl World {
                         session,
                         source,
                         rtcp: false,
+                        arrival: self.now,
                         bytes,
                     },
                 );
@@ -167,7 +174,14 @@ impl World {
     fn drain(&mut self) {
         loop {
             match self.engine.poll_output() {
-                Output::Transmit { .. } => self.sent += 1,
+                Output::Transmit {
+                    session, origin, ..
+                } => {
+                    self.sent += 1;
+                    if let Some(origin) = origin {
+                        self.engine.sent(session, origin, self.now);
+                    }
+                }
                 Output::RecordFrame { .. } => self.recorded += 1,
                 Output::ExternalTick { heard: Some(_), .. } => self.heard += 1,
                 Output::Event(Event::Utterance(_)) => self.utterances += 1,
@@ -247,8 +261,7 @@ fn recording_both_sides_of_an_echo_allocates_nothing() {
             with_digits: true,
         });
         let config = RecordingConfig {
-            file_in: "in.wav".into(),
-            file_out: "out.wav".into(),
+            target: RecordingTarget::sides("in.wav".into(), "out.wav".into()),
             end_of_silence: None,
             end_of_key: Vec::new(),
             duration: None,
@@ -336,7 +349,10 @@ fn send_a_law(world: &mut World) {
             rtcp_mux: false,
             send: (8, Codec::Pcma),
             receive: vec![(0, Codec::Pcmu), (8, Codec::Pcma)],
-            telephone_event: Some(101),
+            telephone_event: Some(TelephoneEvent::narrow(101)),
+            receive_events: vec![101],
+            red: None,
+            srtp: None,
             direction: Direction::SendRecv,
             ptime: PTIME,
             cname: "someone".into(),
@@ -397,12 +413,98 @@ fn a_mix_allocates_nothing_for_talkers_listeners_prompts_and_its_recording() {
         bridge: BridgeId(1),
         config: Box::new(BridgeRecordingConfig {
             file: "all.wav".into(),
+            format: FileFormat::Wav,
             duration: None,
         }),
     });
     assert_eq!(world.allocations(), 0);
     assert!(world.sent >= SESSIONS * 1_490);
     assert!(world.recorded >= 1_490);
+}
+
+/// All sessions send another codec, every second of them in the wide band.
+fn send_in(world: &mut World, codecs: [Codec; 2]) {
+    for id in 0..SESSIONS {
+        let codec = codecs[id as usize % 2];
+        let payload_type = codec.static_payload_type().unwrap_or(96);
+        let config = SessionConfig {
+            remote: peer(id),
+            remote_rtcp: None,
+            rtcp_mux: false,
+            send: (payload_type, codec),
+            receive: vec![(0, Codec::Pcmu), (payload_type, codec)],
+            telephone_event: Some(TelephoneEvent::narrow(101)),
+            receive_events: vec![101],
+            red: None,
+            srtp: None,
+            direction: Direction::SendRecv,
+            ptime: PTIME,
+            cname: "someone".into(),
+        };
+        world.command(Command::Configure {
+            session: SessionId(id),
+            config: Box::new(config),
+        });
+    }
+}
+
+#[test]
+fn a_mix_of_both_bands_allocates_nothing_leveled_limited_and_of_the_loudest() {
+    for wide in [Codec::L16Wide, Codec::G722] {
+        let mut world = World::new(Some(101));
+        // Loud enough to be limited.
+        for n in 0..160 {
+            world.packet[12 + n] = if n % 16 < 8 { 0x90 } else { 0x10 };
+        }
+        send_in(&mut world, [Codec::Pcmu, wide]);
+        join(&mut world, 5);
+        world.command(Command::ConfigureBridge {
+            bridge: BridgeId(0),
+            config: BridgeConfig {
+                level: true,
+                loudest: NonZeroU8::new(3),
+                tells_speaker: true,
+            },
+        });
+        world.command(Command::Play {
+            command: CommandId(1),
+            session: SessionId(1),
+            prompts: vec![Arc::new(Prompt::hold_music())],
+            stop_on_digit: false,
+            is_endless: true,
+        });
+        assert_eq!(world.allocations(), 0, "{wide:?}");
+        assert!(world.sent >= SESSIONS * 1_490);
+    }
+}
+
+#[test]
+fn an_echo_and_a_prompt_in_another_codec_than_g711_allocate_nothing() {
+    for codec in [Codec::L16Wide, Codec::G722] {
+        let mut world = World::new(Some(101));
+        send_in(&mut world, [codec; 2]);
+        for id in 0..SESSIONS {
+            let (command, session) = (CommandId(id), SessionId(id));
+            if id < 5 {
+                world.command(Command::Echo {
+                    command,
+                    session,
+                    duration: Duration::from_secs(3_600),
+                    with_digits: true,
+                });
+                continue;
+            }
+            world.command(Command::Play {
+                command,
+                session,
+                prompts: vec![Arc::new(Prompt::hold_music())],
+                stop_on_digit: false,
+                is_endless: true,
+            });
+        }
+        assert_eq!(world.allocations(), 0, "{codec:?}");
+        assert!(world.sent >= SESSIONS * 1_490);
+    }
 }
 
 #[test]

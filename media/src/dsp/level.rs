@@ -10,7 +10,7 @@ pub(super) const NOTHING: f64 = -127.0;
 /// Level in dBov: 0 is a full-scale square, -3 a full-scale sine, -127 nothing.
 #[must_use]
 pub fn dbov(samples: &[i16]) -> f64 {
-    to_dbov(mean_square(samples))
+    to_dbov(f64::from(mean_square(samples)))
 }
 
 /// Mean square of samples in dBov.
@@ -18,12 +18,20 @@ pub(super) fn to_dbov(mean_square: f64) -> f64 {
     (10.0 * (mean_square / (32_768.0 * 32_768.0)).log10()).max(NOTHING)
 }
 
-fn mean_square(samples: &[i16]) -> f64 {
-    let sum: u64 = samples
-        .iter()
-        .map(|sample| u64::from(sample.unsigned_abs()).pow(2))
-        .sum();
-    sum as f64 / samples.len().max(1) as f64
+/// Mean square of samples.
+#[must_use]
+pub(crate) fn mean_square(samples: &[i16]) -> f32 {
+    // Eight sums side by side, so that it is vector instructions.
+    let mut sums = [0.0_f32; 8];
+    let (eights, rest) = samples.as_chunks::<8>();
+    for eight in eights {
+        for (sum, sample) in sums.iter_mut().zip(eight) {
+            let sample = f32::from(*sample);
+            *sum += sample * sample;
+        }
+    }
+    let rest: f32 = rest.iter().map(|sample| f32::from(*sample).powi(2)).sum();
+    (sums.iter().sum::<f32>() + rest) / samples.len().max(1) as f32
 }
 
 /// Measures how long nobody has spoken.

@@ -7,10 +7,10 @@ use std::time::Instant;
 use super::{Engine, Owner, Touched};
 use crate::bridge::{Bridge, Link, Mark, Mix, Mode};
 use crate::command::{
-    BridgeId, BridgeRecordingConfig, CommandId, MediaError, Outcome, Part, RecordingEnd, SessionId,
+    BridgeConfig, BridgeId, BridgeRecordingConfig, CommandId, Event, MediaError, Outcome, Part,
+    RecordingEnd, RecordingFiles, RecordingTarget, SessionId,
 };
-use crate::frame::FRAME_DURATION;
-use crate::outbox::RecordingFiles;
+use crate::frame::{Band, FRAME_DURATION};
 use crate::session::News;
 
 /// Ticks that are made up for rather than left out when the machine was busy.
@@ -25,15 +25,17 @@ impl Engine {
 
     pub(super) fn handle_datagram(
         &mut self,
-        now: Instant,
+        (now, arrival): (Instant, Instant),
         id: SessionId,
         source: SocketAddr,
         (rtcp, bytes): (bool, &[u8]),
     ) {
         let mut news = None;
+        let mut plain = std::mem::take(&mut self.plain);
+        let room = &mut plain;
         if !self.with_session(now, id, |session, out| {
             news = session
-                .handle_datagram(now, source, rtcp, bytes, out)
+                .handle_datagram((now, arrival), source, (rtcp, bytes), room, out)
                 .and_then(|news| Some((session.partner()?, news)));
         }) {
             self.stats.stray_datagrams += 1;
@@ -41,6 +43,7 @@ impl Engine {
         if let Some((to, news)) = news {
             self.hand_over(now, to, news);
         }
+        self.plain = plain;
     }
 
     /// Takes a session into a bridge, which is made by its first member; or changes its part.
@@ -114,6 +117,13 @@ impl Engine {
         }
     }
 
+    pub(super) fn configure_bridge(&mut self, now: Instant, id: BridgeId, config: BridgeConfig) {
+        if let Some(bridge) = self.bridge(id) {
+            bridge.configure(config);
+            self.rearrange(now, id);
+        }
+    }
+
     pub(super) fn record_bridge(
         &mut self,
         now: Instant,
@@ -130,8 +140,11 @@ impl Engine {
             .map(|bridge| bridge.record(command, config.duration));
         let why = match begun {
             Some(true) => {
-                let files = RecordingFiles::Mix(config.file);
-                self.outbox.record_start(command, files);
+                let target = RecordingTarget {
+                    files: RecordingFiles::Mono(config.file),
+                    format: config.format,
+                };
+                self.outbox.record_start(command, target, Band::Narrow);
                 return self.rearrange(now, id);
             }
             Some(false) => MediaError::AlreadyRecording,
@@ -178,7 +191,7 @@ impl Engine {
         }
         let mut ended = None;
         while due <= now {
-            ended = self.mix(now, due, &mut bridge).or(ended);
+            ended = self.mix(now, due, (id, &mut bridge)).or(ended);
             due += FRAME_DURATION;
         }
         bridge.due = Some(self.wheel.arm(due, Owner::Bridge(id)));
@@ -191,15 +204,20 @@ impl Engine {
 
     /// One tick: takes what each member says, and gives each what the others do. Tells a recording that is
     /// as long as it may be.
-    fn mix(&mut self, now: Instant, due: Instant, bridge: &mut Bridge) -> Option<CommandId> {
+    fn mix(
+        &mut self,
+        now: Instant,
+        due: Instant,
+        (bridge_id, bridge): (BridgeId, &mut Bridge),
+    ) -> Option<CommandId> {
         for at in 0..bridge.len() {
             if bridge.is_mixed(at) {
                 let id = bridge.member(at);
                 let mut touched = None;
-                bridge.take(at, |frame| {
+                bridge.take(at, |sound| {
                     let mut is_heard = false;
                     touched = self.touch(now, id, |session, out| {
-                        is_heard = session.give_frame(due, frame, out);
+                        is_heard = session.give_frame(due, sound, out);
                     });
                     is_heard
                 });
@@ -210,15 +228,20 @@ impl Engine {
         let mut own = Mix::default();
         for at in 0..bridge.len() {
             if bridge.is_mixed(at) && !bridge.is_broken(at) {
-                let heard = (bridge.frame(at), bridge.heard_by(at, &mut own));
-                let touched = self.touch(now, bridge.member(at), |session, out| {
+                let id = bridge.member(at);
+                let heard = bridge.heard_by(at, &mut own);
+                let touched = self.touch(now, id, |session, out| {
                     session.take_mix(now, due, heard, out);
                 });
                 note(bridge, at, touched);
             }
         }
+        if let Some(session) = bridge.poll_speaker() {
+            let bridge = bridge_id;
+            self.outbox.event(Event::ActiveSpeaker { bridge, session });
+        }
         let recorded = bridge.recorded()?;
-        let sound = &bridge.everybody().frame;
+        let sound = &bridge.everybody().sound;
         self.outbox
             .record_frame(recorded.command, recorded.position, sound, None);
         recorded.is_over.then_some(recorded.command)
@@ -245,6 +268,7 @@ impl Engine {
         let Some(bridge) = self.bridge(id) else {
             return;
         };
+        bridge.prepare();
         if bridge.mode() != Mode::Mix {
             bridge.due = None;
         } else if bridge.due.is_none() {

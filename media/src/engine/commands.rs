@@ -40,6 +40,9 @@ impl Engine {
                 part,
             } => self.join(now, session, bridge, part),
             Command::Leave { session } => self.leave(now, session),
+            Command::ConfigureBridge { bridge, config } => {
+                self.configure_bridge(now, bridge, config);
+            }
             Command::RecordBridge {
                 command,
                 bridge,
@@ -67,7 +70,7 @@ impl Engine {
             } => {
                 let until = now + duration.min(LONGEST);
                 self.order(now, session, command, false, |session, out| {
-                    session.echo(command, until, with_digits, out);
+                    session.echo(now, command, (until, with_digits), out);
                 });
             }
             Command::Record {
@@ -109,10 +112,14 @@ impl Engine {
                 });
             }
             Command::Mute { session, direction } => {
-                self.with_session(now, session, |session, _| session.mute(direction));
+                self.with_session(now, session, |session, out| {
+                    session.mute(now, direction, out)
+                });
             }
             Command::Cancel { session, command } => {
-                self.with_session(now, session, |session, out| session.cancel(command, out));
+                self.with_session(now, session, |session, out| {
+                    session.cancel(now, command, out)
+                });
             }
         }
     }

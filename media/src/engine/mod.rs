@@ -37,13 +37,15 @@ use crate::command::{
     BridgeId, Command, CommandId, Event, ExternalId, MediaError, Outcome, RecordingEnd, SessionId,
     SessionStats,
 };
+use crate::delay::{Delays, Origin, Path};
+use crate::histogram::Histogram;
 use crate::outbox::{Item, Outbox};
 use crate::prompt::Prompt;
 use crate::rtp::NtpTime;
 use crate::session::Session;
 
 pub use self::moving::Departure;
-pub use crate::outbox::{Output, RecordingFiles};
+pub use crate::outbox::Output;
 
 /// A tick later than this is counted as late.
 const LATE: Duration = Duration::from_millis(2);
@@ -79,6 +81,9 @@ pub enum Input<'a> {
         source: SocketAddr,
         /// On the RTCP socket instead of the RTP socket.
         rtcp: bool,
+        /// When the machine received it, which is before it was read: at most `now`. Jitter and delay are
+        /// measured from here.
+        arrival: Instant,
         /// The datagram.
         bytes: &'a [u8],
     },
@@ -112,12 +117,19 @@ pub struct EngineStats {
     pub ticks: u64,
     /// Of those, more than 2 ms late.
     pub late_ticks: u64,
-    /// The latest.
-    pub worst_lateness: Duration,
     /// Datagrams for no session.
     pub stray_datagrams: u64,
     /// Sessions ended by a fault of their own.
     pub faults: u64,
+}
+
+/// How long things took in an engine, since its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineFigures {
+    /// What peers sent, by what was done with it.
+    pub delays: Delays,
+    /// How much later than it was due each tick began.
+    pub lateness: Histogram,
 }
 
 /// All sessions and bridges of one thread.
@@ -127,17 +139,21 @@ pub struct Engine {
     /// A bridge is taken out of its place while it mixes.
     bridges: HashMap<BridgeId, Option<Box<Bridge>>>,
     /// Sessions that are gone but for the files of their recordings.
-    closing: HashMap<SessionId, SessionStats>,
+    closing: HashMap<SessionId, Box<SessionStats>>,
     ledger: Ledger,
     /// Where externals are, until the end of each is told.
     externals: HashMap<ExternalId, SessionId>,
     wheel: Wheel<Owner>,
     outbox: Outbox,
+    /// Room for a datagram that is opened.
+    plain: Vec<u8>,
     beep: Arc<Prompt>,
     start: Instant,
     wall: Duration,
     rng: StdRng,
     stats: EngineStats,
+    figures: EngineFigures,
+    worst_lateness: Duration,
 }
 
 #[derive(Debug)]
@@ -178,11 +194,14 @@ impl Engine {
             externals: HashMap::new(),
             wheel: Wheel::new(config.start),
             outbox: Outbox::default(),
+            plain: Vec::new(),
             beep: Arc::new(Prompt::beep()),
             start: config.start,
             wall: config.wall,
             rng: StdRng::from_seed(config.seed),
             stats: EngineStats::default(),
+            figures: EngineFigures::default(),
+            worst_lateness: Duration::ZERO,
         }
     }
 
@@ -193,8 +212,9 @@ impl Engine {
                 session,
                 source,
                 rtcp,
+                arrival,
                 bytes,
-            } => self.handle_datagram(now, session, source, (rtcp, bytes)),
+            } => self.handle_datagram((now, arrival.min(now)), session, source, (rtcp, bytes)),
             Input::Command(command) => self.handle_command(now, command),
             Input::ExternalSound { external, samples } => {
                 self.handle_external(now, external, Some(samples));
@@ -276,6 +296,35 @@ impl Engine {
         }
     }
 
+    /// How long things took so far.
+    #[must_use]
+    pub const fn figures(&self) -> &EngineFigures {
+        &self.figures
+    }
+
+    /// How much later than it was due the latest tick began, since this was asked last.
+    pub const fn take_worst_lateness(&mut self) -> Duration {
+        std::mem::replace(&mut self.worst_lateness, Duration::ZERO)
+    }
+
+    /// A datagram with an origin has been given to the network at `at`.
+    pub fn sent(&mut self, session: SessionId, origin: Origin, at: Instant) {
+        let delay = at.saturating_duration_since(origin.arrival);
+        self.figures.delays.record(origin.path, delay);
+        if let Some(entry) = self.sessions.get_mut(&session) {
+            entry.session.record_delay(origin.path, delay);
+        }
+    }
+
+    /// An [`Event::Digit`] has been told at `at`.
+    pub fn told_digit(&mut self, session: SessionId, at: Instant) {
+        let entry = self.sessions.get_mut(&session);
+        if let Some(arrival) = entry.and_then(|entry| entry.session.take_key_arrival()) {
+            let path = Path::Digit;
+            self.sent(session, Origin { path, arrival }, at);
+        }
+    }
+
     /// Every session that is open now, in no order.
     pub fn sessions(&self) -> impl Iterator<Item = SessionId> + '_ {
         self.sessions.keys().copied()
@@ -304,7 +353,7 @@ impl Engine {
         let Some(stats) = stats else { return };
         self.sessions.remove(&id);
         self.outbox.release(id);
-        self.closing.insert(id, stats);
+        self.closing.insert(id, Box::new(stats));
         self.close_if_settled(id);
     }
 
@@ -394,6 +443,7 @@ impl Engine {
         // Sound: a session that panicked is never looked at again, and an outbox cut short holds whole items.
         let acted = catch_unwind(AssertUnwindSafe(|| {
             act(session, outbox);
+            session.forget_cause();
             if session.wants_to_tick() {
                 session.begin_ticking(now, wheel.quiet_slot(now));
             }
@@ -403,7 +453,8 @@ impl Engine {
         let Ok((due, changed)) = acted else {
             return Some(Touched::Broken);
         };
-        if let Some(due) = due
+        // What was due before it could be known is not late.
+        if let Some(due) = due.map(|due| due.max(now))
             && entry.armed.is_none_or(|armed| due < armed)
         {
             entry.armed = Some(due);
@@ -418,7 +469,7 @@ impl Engine {
         let bridge = self.sessions.remove(&id).and_then(|entry| entry.bridge);
         self.outbox.release(id);
         self.fail_orders(id, &MediaError::Internal);
-        self.closing.insert(id, SessionStats::default());
+        self.closing.insert(id, Box::default());
         self.close_if_settled(id);
         if let Some(bridge) = bridge {
             self.drop_member(now, bridge, id);
@@ -446,7 +497,8 @@ impl Engine {
     fn count_tick(&mut self, lateness: Duration) {
         self.stats.ticks += 1;
         self.stats.late_ticks += u64::from(lateness > LATE);
-        self.stats.worst_lateness = self.stats.worst_lateness.max(lateness);
+        self.figures.lateness.record(lateness);
+        self.worst_lateness = self.worst_lateness.max(lateness);
     }
 
     fn ntp(&self, now: Instant) -> NtpTime {

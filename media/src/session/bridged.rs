@@ -14,35 +14,35 @@
 
 use std::time::Instant;
 
+use super::Session;
 use super::clock::Relayed;
 use super::conveyed::Key;
-use super::inbound::{missed_frames, transcode};
-use super::outbound::{Sound, Ticking};
-use super::prompts::Space;
-use super::{MAX_SAMPLES, Session};
+use super::hearing::missed_frames;
+use super::outbound::{Ticking, packet_time, smooth};
+use super::payload::transcode;
+use super::voices::Spoken;
 use crate::bridge::{Link, Mix, Standing};
-use crate::codec::Codec;
+use crate::codec::{Codec, Decoder, Encoder};
 use crate::command::{SessionConfig, SessionId};
-use crate::dsp::joint::{self, EDGE};
+use crate::delay::Path;
+use crate::dsp::joint;
 use crate::dtmf::Digit;
-use crate::frame::{FRAME_DURATION, FRAME_SAMPLES, Frame, Ptime};
+use crate::frame::{Band, FRAME_DURATION, FRAME_SAMPLES, Ptime, Sound, WIDE_SAMPLES, WideFrame};
 use crate::outbox::Outbox;
-
-/// Sound that ended this quietly needs no fading.
-const QUIET: i16 = 64;
 
 /// A packet of one peer on its way to the other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Passed<'a> {
     pub(super) stamp: Relayed,
+    pub(super) arrival: Instant,
     pub(super) content: Content<'a>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Content<'a> {
     Audio(Codec, &'a [u8]),
-    /// A telephone-event packet, and what it says of a key.
-    Event(&'a [u8], Key),
+    /// A telephone-event packet, what it says of a key, and ticks a second of its durations.
+    Event(&'a [u8], Key, u32),
 }
 
 /// What came of a datagram for the other one of two.
@@ -57,12 +57,17 @@ pub(crate) enum News<'a> {
 impl Session {
     /// What of it decides how its bridge joins it.
     pub(crate) fn standing(&self) -> Standing {
+        let hears = self.hears();
         Standing {
             is_apart: self.echo.is_some(),
             is_busy: self.recording.is_some()
                 || self.ears.are_open()
                 || !self.externals.is_empty()
-                || self.outbound.has_voice_of_its_own(),
+                || self.outbound.voices.has_own()
+                || self.inbound.is_fickle()
+                || self.mute.has_in() && hears.is_some_and(Codec::has_memory),
+            sends: self.config.as_ref().map(|config| config.send.1),
+            hears,
         }
     }
 
@@ -83,9 +88,33 @@ impl Session {
         matches!(self.link, Link::Mixed { .. }) || self.is_mixed_alone()
     }
 
-    /// Whether it does so by itself, for the externals it has.
+    /// Whether it does so by itself, for the externals it has, or because its echo cannot be returned packet by
+    /// packet.
     pub(super) const fn is_mixed_alone(&self) -> bool {
-        matches!(self.link, Link::Apart) && !self.externals.is_empty()
+        matches!(self.link, Link::Apart) && (!self.externals.is_empty() || self.is_echo_mixed)
+    }
+
+    /// What its peer sends: what came last, or else what we send.
+    fn hears(&self) -> Option<Codec> {
+        let agreed = || self.config.as_ref().map(|config| config.send.1);
+        self.inbound.codec().or_else(agreed)
+    }
+
+    /// Something has changed of what decides how an echo is returned.
+    pub(super) fn settle_echo(&mut self, now: Instant, out: &mut Outbox) {
+        let sends = self.config.as_ref().map(|config| config.send.1);
+        let is_mixed = self.echo.is_some()
+            && self.hears().zip(sends).is_some_and(|(hears, sends)| {
+                !hears.passes_as(sends) || hears.has_memory() && self.mute.has_in()
+            });
+        if is_mixed == self.is_echo_mixed {
+            return;
+        }
+        let was_mixed = self.is_mixed();
+        self.is_echo_mixed = is_mixed;
+        if self.is_mixed() != was_mixed {
+            self.rejoin(now, out);
+        }
     }
 
     /// Whether the others hear it as frames.
@@ -109,9 +138,16 @@ impl Session {
     /// Begins to carry its sound as it is to be carried from now on.
     pub(super) fn rejoin(&mut self, now: Instant, out: &mut Outbox) {
         self.outbound.clock.end_relay();
-        self.outbound.parcel = None;
+        self.outbound.settle();
+        self.outbound.voices.end_doubling();
+        match self.config.clone() {
+            Some(config) => self.flush_parcel(now, &config, out),
+            None => self.outbound.parcel = None,
+        }
+        self.outbound.over = Default::default();
         self.said = None;
         self.alone = Ticking::Off;
+        self.outbound.led = 0;
         self.outbound.is_rejoined = self.is_mixed() || self.link != Link::Apart;
         if self.is_mixed() {
             self.inbound.ticking = Ticking::Off;
@@ -121,8 +157,10 @@ impl Session {
             }
             return;
         }
-        if self.link == Link::Apart {
-            self.fade_out(now, out);
+        match self.link {
+            Link::Apart => self.fade_out(now, out),
+            Link::Relay { .. } => self.fade_later(now),
+            Link::Mixed { .. } => {}
         }
         let config = self.config.as_ref();
         let looks = config.is_some_and(|config| self.looks_for_tones(config));
@@ -140,13 +178,22 @@ impl Session {
         let Some(config) = self.config.clone() else {
             return;
         };
+        self.measured.begin(Path::Relay, passed.arrival);
         match passed.content {
             Content::Audio(codec, payload) => {
                 self.pass_audio(now, &config, (codec, payload), &passed.stamp, out);
             }
-            Content::Event(payload, key) => match config.telephone_event {
-                Some(payload_type) if !self.is_mixed() && !self.outbound.is_conveying() => {
-                    let octets = (payload_type, payload.len(), 0);
+            Content::Event(payload, key, clock_rate) => match config.telephone_event {
+                Some(events)
+                    if !self.is_mixed()
+                        && !self.outbound.voices.is_conveying()
+                        && events.clock_rate == clock_rate =>
+                {
+                    // An event keeps its timestamp to its end: no sound may come between its packets.
+                    if std::mem::take(&mut self.outbound.voices.is_cut) {
+                        self.fade_out(now, out);
+                    }
+                    let octets = (events.payload_type, payload.len(), 0);
                     self.relay(now, &config, &passed.stamp, octets, out, |space| {
                         space.copy_from_slice(payload);
                     });
@@ -166,14 +213,14 @@ impl Session {
     }
 
     /// Writes the next 20 ms of its peer; `false` when it is silence.
-    pub(crate) fn give_frame(&mut self, due: Instant, frame: &mut Frame, out: &mut Outbox) -> bool {
+    pub(crate) fn give_frame(&mut self, due: Instant, sound: &mut Sound, out: &mut Outbox) -> bool {
         #[cfg(test)]
         assert!(!self.is_poisoned, "poisoned by a test");
-        let is_heard = self.hear_frame(due, frame, out);
-        if self.inbound.is_resting() {
+        let is_heard = self.hear_frame(due, sound, out);
+        if self.inbound.is_resting(true) {
             self.inbound.rest();
         }
-        let is_joined = self.externals.speak(frame, !self.mute.has_in());
+        let is_joined = self.externals.speak(sound, !self.mute.has_in());
         (is_heard || is_joined) && !self.mute.has_in()
     }
 
@@ -190,33 +237,71 @@ impl Session {
         &mut self,
         now: Instant,
         due: Instant,
-        (heard, mix): (&Frame, &Mix),
+        (heard, mix): (&Sound, &Mix),
         out: &mut Outbox,
     ) {
-        let mut said = mix.frame;
-        let mut is_sent = false;
+        self.measured.mix(self.inbound.mixed_arrival());
+        let config = self.config.clone();
+        let is_sent = config
+            .as_deref()
+            .is_some_and(|config| self.can_be_heard(config));
         self.externals.begin_saying();
-        if let Some(config) = self.config.clone() {
-            is_sent = self.can_be_heard(&config);
-            let is_plain = !self.outbound.is_speaking()
-                && !self.outbound.is_rejoined
-                && !self.externals.speak_to_peer()
-                && self.outbound.parcel.is_none()
-                && Ptime::nearest(config.ptime) == Ptime::DEFAULT;
-            if !is_plain {
-                said = self.say_over(now, due, &config, &mix.frame, out);
+        let mut said = None;
+        if let Some(config) = &config {
+            if !self.is_plain(config) {
+                said = Some(self.say_over(now, due, config, &mix.sound, out));
             } else if is_sent {
-                let stamp = self.outbound.clock.stamp(due, FRAME_SAMPLES as u32);
-                let payload = mix.encoded(config.send.1);
-                self.send_audio(now, config.send, stamp, payload, out);
-                self.externals.say(&mut said, false);
+                self.send_mix(now, due, config, mix, out);
             }
         }
-        if self.needs_sound() {
-            let said = if is_sent { said } else { Frame::SILENCE };
-            self.hear(heard, &said, out);
-            self.record_tick(heard, &said, out);
-            self.externals.tick(is_sent, out);
+        if !self.needs_sound() {
+            return;
+        }
+        let said = said.unwrap_or_else(|| {
+            let mut said = mix.sound;
+            if is_sent {
+                self.externals.say(&mut said, false);
+            }
+            said
+        });
+        let said = if is_sent { said } else { Sound::SILENCE };
+        self.hear(&heard.narrow, &said.narrow, out);
+        self.record_tick(heard, &said, out);
+        self.externals.tick(is_sent, out);
+    }
+
+    /// Whether its peer hears the others, and nothing but them, in packets of 20 ms.
+    fn is_plain(&self, config: &SessionConfig) -> bool {
+        !self.outbound.voices.are_heard()
+            && self.outbound.over.is_idle()
+            && !self.outbound.is_rejoined
+            && !self.externals.speak_to_peer()
+            && self.outbound.parcel.is_none()
+            && packet_time(config) == Ptime::DEFAULT
+    }
+
+    /// Sends what the others say: where the codec has no memory, as it was encoded for all.
+    fn send_mix(
+        &mut self,
+        now: Instant,
+        due: Instant,
+        config: &SessionConfig,
+        mix: &Mix,
+        out: &mut Outbox,
+    ) {
+        let (_, codec) = config.send;
+        match (codec.law(), &mix.sound.wide) {
+            (Some(law), _) => {
+                let stamp = self.outbound.clock.stamp(due, FRAME_SAMPLES as u32);
+                self.send_audio(now, config.send, stamp, mix.encoded(law), out);
+            }
+            (None, Some(wide)) if codec.band() == Band::Wide => {
+                self.send_sound(now, due, config, &wide.0, out);
+            }
+            (None, _) if codec.band() == Band::Wide => {
+                self.send_sound(now, due, config, &[0; WIDE_SAMPLES], out);
+            }
+            (None, _) => self.send_sound(now, due, config, &mix.sound.narrow.0, out),
         }
     }
 
@@ -230,7 +315,7 @@ impl Session {
             self.skip(u64::from(missed));
             let due = due + FRAME_DURATION * missed;
             self.alone = Ticking::At(due + FRAME_DURATION);
-            let mut heard = Frame::SILENCE;
+            let mut heard = Sound::SILENCE;
             self.give_frame(due, &mut heard, out);
             let mix = match &self.echo {
                 Some(_) => Mix::of(&heard),
@@ -246,32 +331,30 @@ impl Session {
         now: Instant,
         due: Instant,
         config: &SessionConfig,
-        others: &Frame,
+        others: &Sound,
         out: &mut Outbox,
-    ) -> Frame {
+    ) -> Sound {
         let mut said = *others;
-        let mut voice = Frame::SILENCE;
-        let mut is_alone = false;
-        let mut space = Space::Samples(&mut voice.0);
-        match self.next_sound(config, Ptime::DEFAULT, due, &mut space, out) {
-            Sound::Audio => {
-                for (sample, over) in said.0.iter_mut().zip(&voice.0) {
-                    *sample = sample.saturating_add(*over);
-                }
-            }
-            // A key has to be heard alone to be known.
-            Sound::Key => (said, is_alone) = (voice, true),
-            Sound::Event(packet) => {
-                if self.can_be_heard(config) {
-                    self.send_event(now, config, &packet, out);
-                }
-                self.outbound.parcel = None;
-                self.outbound.is_rejoined = true;
-                return Frame::SILENCE;
-            }
-            Sound::Pause | Sound::End => {}
+        match config.send.1.band() {
+            Band::Narrow => said.wide = None,
+            Band::Wide => drop(said.wide.get_or_insert(WideFrame::SILENCE)),
         }
-        self.externals.say(&mut said, is_alone);
+        let mut voice = Sound::SILENCE;
+        let spoken = self.next_frame(config, due, &mut voice, out);
+        if let Spoken::Event(packet) = spoken.0 {
+            if self.can_be_heard(config) {
+                self.send_event(now, config, &packet, out);
+            }
+            self.outbound.parcel = None;
+            self.outbound.is_rejoined = true;
+            return Sound::SILENCE;
+        }
+        let is_cut = std::mem::take(&mut self.outbound.voices.is_cut);
+        let laid = self
+            .outbound
+            .over
+            .lay(spoken, is_cut, &mut voice, &mut said);
+        self.externals.say(&mut said, spoken.0 == Spoken::Key);
         if !self.can_be_heard(config) {
             self.outbound.parcel = None;
             return said;
@@ -281,60 +364,12 @@ impl Session {
                 return said;
             }
             self.outbound.is_rejoined = false;
-            joint::smooth(self.outbound.last_sample(now), &mut said.0);
+            smooth(self.outbound.last_sample(now), &mut said);
+        } else if laid.is_turned {
+            smooth(self.outbound.last_sample(now), &mut said);
         }
-        self.send_frame(now, due, config, &said, out);
+        self.send_sound(now, due, config, said.samples(), out);
         said
-    }
-
-    /// Sends 20 ms in packets of the length the peer wants.
-    fn send_frame(
-        &mut self,
-        now: Instant,
-        due: Instant,
-        config: &SessionConfig,
-        frame: &Frame,
-        out: &mut Outbox,
-    ) {
-        let (payload_type, codec) = config.send;
-        let ptime = Ptime::nearest(config.ptime);
-        let mut octets = [0; MAX_SAMPLES];
-        if ptime == Ptime::DEFAULT && self.outbound.parcel.is_none() {
-            let len = codec.encode(&frame.0, &mut octets);
-            let stamp = self.outbound.clock.stamp(due, len as u32);
-            return self.send_audio(now, (payload_type, codec), stamp, &octets[..len], out);
-        }
-        let mut parcel = self.outbound.parcel.take().unwrap_or_default();
-        parcel.push(due, frame);
-        let mut samples = [0; MAX_SAMPLES];
-        while let Some(begin) = parcel.pop(ptime, &mut samples) {
-            let len = codec.encode(&samples[..ptime.samples()], &mut octets);
-            let stamp = self.outbound.clock.stamp(begin, len as u32);
-            self.send_audio(now, (payload_type, codec), stamp, &octets[..len], out);
-        }
-        let is_needed = ptime != Ptime::DEFAULT || !parcel.is_empty();
-        self.outbound.parcel = is_needed.then_some(parcel);
-    }
-
-    /// Lets what the peer heard last fade, when nothing follows it.
-    fn fade_out(&mut self, now: Instant, out: &mut Outbox) {
-        let Some(config) = self.config.clone() else {
-            return;
-        };
-        let last = self.outbound.last_sample(now);
-        if last.abs() <= QUIET || !self.can_be_heard(&config) {
-            return;
-        }
-        let (payload_type, codec) = config.send;
-        let mut samples = [0; MAX_SAMPLES];
-        joint::smooth(last, &mut samples[..EDGE]);
-        let mut octets = [0; MAX_SAMPLES];
-        let len = codec.encode(
-            &samples[..Ptime::nearest(config.ptime).samples()],
-            &mut octets,
-        );
-        let stamp = self.outbound.clock.stamp(now, len as u32);
-        self.send_audio(now, (payload_type, codec), stamp, &octets[..len], out);
     }
 
     /// Sends a packet of the other peer's sound with our numbers, in our codec.
@@ -347,31 +382,35 @@ impl Session {
         out: &mut Outbox,
     ) {
         let (payload_type, ours) = config.send;
-        let octets = (payload_type, payload.len(), payload.len() as u32);
+        if !codec.passes_as(ours) {
+            // Its bridge mixes them from now on.
+            return;
+        }
+        let octets = (payload_type, payload.len(), codec.ticks_of(payload));
         if !self.outbound.is_rejoined {
             let sent = self.relay(now, config, theirs, octets, out, |space| {
                 transcode(codec, payload, ours, space);
             });
-            if sent && let Some(last) = payload.last() {
-                self.outbound.last = Some((codec, *last));
+            if sent {
+                self.outbound.note_end(codec, payload);
             }
             return;
         }
-        if self.outbound.is_speaking()
+        if self.outbound.voices.is_speaking()
             || !self.can_be_heard(config)
             || !self.outbound.clock.rejoin(now)
         {
             return;
         }
         self.outbound.is_rejoined = false;
-        let mut edge = [0; EDGE];
-        let count = codec.decode(payload, &mut edge);
-        joint::smooth(self.outbound.last_sample(now), &mut edge[..count]);
+        self.outbound.voices.is_cut = false;
+        self.outbound.drop_encoder();
+        let last = self.outbound.last_sample(now);
         self.relay(now, config, theirs, octets, out, |space| {
             transcode(codec, payload, ours, space);
-            ours.encode(&edge[..count], space);
+            smooth_payload(ours, last, space);
         });
-        self.outbound.last = payload.last().map(|octet| (codec, *octet));
+        self.outbound.note_end(codec, payload);
     }
 
     /// What the tone detector has to say to the other one of two.
@@ -398,4 +437,18 @@ impl Session {
         self.told = self.standing();
         (self.tone_news.take(), self.told)
     }
+}
+
+/// Bends the beginning of a payload so that it follows the sample `last`; where the codec has a memory, that
+/// does it.
+fn smooth_payload(codec: Codec, last: i16, payload: &mut [u8]) {
+    if codec.has_memory() {
+        return;
+    }
+    let band = codec.band();
+    let mut edge = [0; 2 * joint::EDGE];
+    let edge = &mut edge[..joint::edge(band)];
+    let count = Decoder::new(codec).decode(payload, edge);
+    joint::smooth(band, last, &mut edge[..count]);
+    Encoder::new(codec).encode(&edge[..count], payload);
 }

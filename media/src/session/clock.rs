@@ -1,16 +1,19 @@
 //! The stamps of what one session sends: SSRC, sequence numbers and timestamps that are one stream to the
 //! peer, whatever they carry.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::frame::samples_in;
+use crate::frame::{SAMPLE_RATE, ticks_in};
 use crate::rtp::{MediaTime, RtpHeader, SeqNo, Ssrc};
 
 /// A jump of the peer's sequence numbers beyond this starts a new mapping (RFC 3550 §A.1 MAX_DROPOUT).
 const MAX_DROPOUT: u16 = 3_000;
 
-/// How far a stream may be ahead of its time when what it carries changes: 10 ms.
-const MAX_AHEAD: i32 = 80;
+/// A stream may be ahead of its time by this part of a second (10 ms) when what it carries changes.
+const MAX_AHEAD: u32 = 100;
+
+/// And behind it by this part (20 ms): its first packet just missed the end of what was sent before.
+const MAX_BEHIND: u32 = 50;
 
 /// The numbers in front of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub(super) struct SendClock {
     /// Timestamp at `start`.
     origin: MediaTime,
     start: Instant,
+    /// Ticks a second.
+    rate: u32,
     /// Timestamp just behind the last packet, once there is one.
     end: Option<MediaTime>,
     relay: Option<Relay>,
@@ -43,6 +48,7 @@ pub(super) struct SendClock {
 #[derive(Clone, Copy, Debug)]
 struct Relay {
     ssrc: Ssrc,
+    /// Packets from before it are not passed on.
     first_seq: SeqNo,
     last_seq: SeqNo,
     seq_offset: u16,
@@ -58,23 +64,35 @@ impl SendClock {
             base,
             origin: base,
             start,
+            rate: SAMPLE_RATE,
             end: None,
             relay: None,
         }
     }
 
-    /// The timestamp that belongs to `at`.
-    pub(super) fn timestamp_at(&self, at: Instant) -> MediaTime {
-        self.base
-            .after(samples_in(at.saturating_duration_since(self.start)) as u32)
+    /// Goes on with so many ticks a second, from where the stream is.
+    pub(super) fn set_rate(&mut self, now: Instant, rate: u32) {
+        if self.rate == rate {
+            return;
+        }
+        self.relay = None;
+        let at = self.not_before_end(now);
+        (self.base, self.origin) = (at, at);
+        (self.start, self.rate) = (now, rate);
     }
 
-    /// Numbers a packet of our own with so many samples, due at `due`.
-    pub(super) fn stamp(&mut self, due: Instant, samples: u32) -> Stamp {
+    /// The timestamp that belongs to `at`.
+    pub(super) fn timestamp_at(&self, at: Instant) -> MediaTime {
+        let passed = at.saturating_duration_since(self.start);
+        self.base.after(ticks_in(passed, self.rate) as u32)
+    }
+
+    /// Numbers a packet of our own of so many ticks, due at `due`.
+    pub(super) fn stamp(&mut self, due: Instant, ticks: u32) -> Stamp {
         self.relay = None;
         let timestamp = self.not_before_end(due);
         let marker = self.end != Some(timestamp);
-        self.end = Some(timestamp.after(samples));
+        self.end = Some(timestamp.after(ticks));
         Stamp {
             marker,
             seq: self.take_seq(),
@@ -105,13 +123,22 @@ impl SendClock {
         }
     }
 
+    /// When the last packet ended, if that was before `now`: what is due then follows it without a hole.
+    pub(super) fn end_before(&self, now: Instant) -> Instant {
+        let passed = self
+            .end
+            .map_or(0, |end| self.timestamp_at(now).since(end).max(0));
+        let passed = Duration::from_secs(u64::from(passed.cast_unsigned())) / self.rate;
+        now.checked_sub(passed).unwrap_or(now)
+    }
+
     /// Numbers a packet of the peer that is sent on, keeping its distances to the packets around it: a
     /// loss stays visible, a packet out of order stays so. `None` for one from before the mapping began.
     pub(super) fn stamp_relayed(
         &mut self,
         now: Instant,
         theirs: &Relayed,
-        samples: u32,
+        ticks: u32,
     ) -> Option<Stamp> {
         let relay = match self.relay {
             Some(relay) if relay.continues(theirs) => relay,
@@ -129,32 +156,43 @@ impl SendClock {
         };
         if is_newest {
             self.next_seq = stamp.seq.next();
-            self.end = Some(stamp.timestamp.after(samples));
+            self.end = Some(stamp.timestamp.after(ticks));
         }
         let last_seq = if is_newest {
             theirs.seq
         } else {
             relay.last_seq
         };
-        self.relay = Some(Relay { last_seq, ..relay });
+        // Half a cycle on, numbers would look as if they were from before the first: it follows.
+        let is_far = last_seq.since(relay.first_seq).unsigned_abs() > MAX_DROPOUT;
+        let first_seq = if is_far {
+            SeqNo(last_seq.0.wrapping_sub(MAX_DROPOUT))
+        } else {
+            relay.first_seq
+        };
+        self.relay = Some(Relay {
+            first_seq,
+            last_seq,
+            ..relay
+        });
         Some(stamp)
     }
 
     /// Sets the stream right before it carries something else from `now` on: timestamps that ran ahead of
-    /// their time go by the true one again. `false` while they are further ahead than [`MAX_AHEAD`]: what
-    /// would be sent now is better left out, so that changes without a pause cannot add up.
+    /// their time go by the true one again, or a little behind it, where that closes a hole of [`MAX_BEHIND`] at
+    /// most. `false` while they are further ahead than [`MAX_AHEAD`]: what would be sent now is better left out,
+    /// so that changes without a pause cannot add up.
     pub(super) fn rejoin(&mut self, now: Instant) -> bool {
         self.relay = None;
         let base = std::mem::replace(&mut self.base, self.origin);
-        let ahead = self
-            .end
-            .map_or(0, |end| end.since(self.timestamp_at(now)))
-            .max(0);
-        if ahead > MAX_AHEAD {
+        let ahead = self.end.map_or(0, |end| end.since(self.timestamp_at(now)));
+        if ahead > (self.rate / MAX_AHEAD).cast_signed() {
             self.base = base;
             return false;
         }
-        self.base = self.origin.after(ahead.cast_unsigned());
+        if ahead >= -(self.rate / MAX_BEHIND).cast_signed() {
+            self.base = self.origin.after(ahead.cast_unsigned());
+        }
         true
     }
 
@@ -212,8 +250,6 @@ impl Relay {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::sim::start;
 
@@ -229,6 +265,19 @@ mod tests {
             seq: SeqNo(seq),
             timestamp: MediaTime(timestamp),
             marker: false,
+        }
+    }
+
+    #[test]
+    fn a_stream_is_passed_on_for_hours() {
+        let mut clock = clock();
+        for number in 0..200_000_u32 {
+            let theirs = relayed(number as u16, number.wrapping_mul(160));
+            let stamp = clock.stamp_relayed(start() + PTIME * number, &theirs, 160);
+            assert_eq!(
+                stamp.map(|stamp| stamp.seq.0),
+                Some((number as u16).wrapping_sub(1))
+            );
         }
     }
 
@@ -300,6 +349,43 @@ mod tests {
     }
 
     #[test]
+    fn a_change_within_a_packet_time_leaves_no_hole_and_adds_nothing_up() {
+        let mut clock = clock();
+        let mut before = clock.stamp(start(), 160);
+        for change in 1..=100 {
+            let now = start() + Duration::from_millis(40) * change - Duration::from_millis(1);
+            assert!(clock.rejoin(now));
+            let behind = clock.stamp(now, 160);
+            assert_eq!(behind.timestamp, before.timestamp.after(160));
+            let now = now + PTIME;
+            assert!(clock.rejoin(now));
+            before = clock.stamp(now, 160);
+            assert_eq!(before.timestamp, behind.timestamp.after(160));
+        }
+        // The hole is as long as it is.
+        let later = start() + Duration::from_secs(5);
+        assert!(clock.rejoin(later));
+        let after = clock.stamp(later, 160);
+        let since_start = after.timestamp.since(MediaTime(u32::MAX - 100));
+        assert_eq!((since_start, after.marker), (40_000, true));
+    }
+
+    #[test]
+    fn what_follows_the_last_packet_late_has_the_timestamp_behind_it() {
+        for rate in [8_000, 16_000, 48_000] {
+            let mut clock = clock();
+            clock.set_rate(start(), rate);
+            let last = clock.stamp(start() + Duration::from_micros(333), rate / 50);
+            for micros in [0, 20_333, 33_333, 71_777] {
+                let now = start() + Duration::from_micros(micros);
+                let begin = clock.end_before(now);
+                let timestamp = clock.not_before_end(begin);
+                assert_eq!(timestamp, last.timestamp.after(rate / 50));
+            }
+        }
+    }
+
+    #[test]
     fn a_jump_or_another_ssrc_begins_a_new_mapping_without_a_hole() {
         let mut clock = clock();
         let first = clock.stamp_relayed(start(), &relayed(1, 0), 160).unwrap();
@@ -309,5 +395,28 @@ mod tests {
         assert_eq!(jump.seq, first.seq.next());
         assert_eq!(jump.timestamp, first.timestamp.after(160));
         assert!(jump.marker);
+    }
+
+    #[test]
+    fn a_stream_keeps_its_numbers_when_its_clock_changes() {
+        let mut clock = clock();
+        let before = clock.stamp(start(), 160);
+        let later = start() + PTIME;
+        clock.set_rate(later, 48_000);
+        let after = clock.stamp(later, 960);
+        assert_eq!((after.seq, after.marker), (before.seq.next(), false));
+        assert_eq!(after.timestamp, before.timestamp.after(160));
+        let next = clock.stamp(later + PTIME, 960);
+        assert_eq!(next.timestamp.since(after.timestamp), 960);
+        assert_eq!(
+            clock.timestamp_at(later + Duration::from_secs(1)),
+            after.timestamp.after(48_000)
+        );
+        // Back again while it is ahead of its time: it never goes back.
+        clock.set_rate(later + PTIME, 8_000);
+        assert_eq!(
+            clock.stamp(later + PTIME, 160).timestamp,
+            next.timestamp.after(960)
+        );
     }
 }

@@ -93,10 +93,10 @@ impl Session {
         if matches!(self.link, Link::Mixed { part, .. } if !part.hears) {
             return;
         }
-        let conveyed = &mut self.outbound.conveyed;
+        let conveyed = &mut self.outbound.voices.conveyed;
         match (conveyed, key) {
             (None, Key::Pressed(digit)) => {
-                self.outbound.conveyed = Some(Conveyed::new(digit, now));
+                self.outbound.voices.conveyed = Some(Conveyed::new(digit, now));
                 if self.is_mixed() {
                     self.outbound.is_rejoined = true;
                 }

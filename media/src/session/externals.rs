@@ -9,14 +9,15 @@
 //! Each tick every external gives 20 ms of what it has said, and is given 20 ms of whom it listens to, without
 //! its own voice. What it says waits here until its time: a little at first, so that packets that come
 //! unevenly leave no holes, and never much, because what waits is late. Silence goes unmarked; where
-//! sound ends too early it fades.
+//! sound ends too early it fades. They speak and hear the narrow band; to those who have more they are doubled.
 
 use std::time::Instant;
 
 use super::Session;
 use crate::command::{Event, ExternalConfig, ExternalId, ExternalStats, MediaError, Sides};
 use crate::dsp::joint;
-use crate::frame::{FRAME_SAMPLES, Frame};
+use crate::dsp::resample::Doubler;
+use crate::frame::{Band, FRAME_SAMPLES, Frame, Sound, WIDE_SAMPLES};
 use crate::outbox::Outbox;
 
 /// Externals of one session at once.
@@ -65,6 +66,8 @@ struct Sounds {
     are_over_us: bool,
     /// Whether we said anything.
     is_said: bool,
+    /// For peers and others who have the wide band.
+    doublers: [Doubler; 2],
 }
 
 /// What an external has said and nobody has heard yet.
@@ -90,11 +93,12 @@ impl Externals {
         self.present.iter().any(External::speaks_for_us)
     }
 
-    /// The peer has said `frame`: puts over it what they say in its place, and tells whether that is anything.
-    pub(super) fn speak(&mut self, frame: &mut Frame, is_peer_open: bool) -> bool {
+    /// The peer has said `sound`: puts over it what they say in its place, and tells whether that is anything.
+    pub(super) fn speak(&mut self, sound: &mut Sound, is_peer_open: bool) -> bool {
         let Some(sounds) = &mut self.sounds else {
             return false;
         };
+        let frame = &mut sound.narrow;
         sounds.peer = *frame;
         sounds.is_peer_open = is_peer_open;
         sounds.for_peer.fill(0);
@@ -112,6 +116,10 @@ impl Externals {
                 add(&mut sounds.for_us, &external.frame);
             }
         }
+        let [doubler, _] = &mut sounds.doublers;
+        if let Some(wide) = &mut sound.wide {
+            add_doubled(doubler, &sounds.for_peer, &mut wide.0);
+        }
         if is_heard {
             add(&mut sounds.for_peer, frame);
             *frame = cut(&sounds.for_peer);
@@ -128,18 +136,23 @@ impl Externals {
     }
 
     /// We say `said`: puts over it what they say in our place, unless it has to be heard alone.
-    pub(super) fn say(&mut self, said: &mut Frame, is_alone: bool) {
+    pub(super) fn say(&mut self, said: &mut Sound, is_alone: bool) {
         let Some(sounds) = &mut self.sounds else {
             return;
         };
         sounds.is_said = true;
         sounds.are_over_us = !is_alone;
-        sounds.us = *said;
-        if !is_alone {
-            let mut sum = sounds.for_us;
-            add(&mut sum, said);
-            *said = cut(&sum);
+        sounds.us = said.narrow;
+        if is_alone {
+            return;
         }
+        let [_, doubler] = &mut sounds.doublers;
+        if let Some(wide) = &mut said.wide {
+            add_doubled(doubler, &sounds.for_us, &mut wide.0);
+        }
+        let mut sum = sounds.for_us;
+        add(&mut sum, &said.narrow);
+        said.narrow = cut(&sum);
     }
 
     /// Gives each what it hears. `is_sent`: what we said went out.
@@ -286,6 +299,7 @@ impl Default for Sounds {
             for_us: [0; FRAME_SAMPLES],
             are_over_us: true,
             is_said: false,
+            doublers: [const { Doubler::new() }; 2],
         }
     }
 }
@@ -355,9 +369,18 @@ impl Waiting {
         if count < FRAME_SAMPLES {
             (self.is_flowing, self.ticks) = (false, 0);
             let last = count.checked_sub(1).map_or(last, |at| frame.0[at]);
-            joint::smooth(last, &mut frame.0[count..]);
+            joint::smooth(Band::Narrow, last, &mut frame.0[count..]);
         }
         true
+    }
+}
+
+/// Adds sound of the narrow band to that of the wide one.
+fn add_doubled(doubler: &mut Doubler, sum: &[i32; FRAME_SAMPLES], wide: &mut [i16; WIDE_SAMPLES]) {
+    let mut doubled = [0; WIDE_SAMPLES];
+    doubler.process(&cut(sum).0, &mut doubled);
+    for (sample, doubled) in wide.iter_mut().zip(doubled) {
+        *sample = sample.saturating_add(doubled);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a session hears: packets to digits, to an echo, to another session, to the listener.
+//! What comes to a session: packets to digits, to an echo, to another session, to the listener.
 //!
 //! What the peer says while it is muted is taken as silence of the same length, where it comes in.
 //! Sound is decoded only while somebody needs it: a running recording, somebody who listens, a bridge that
@@ -9,18 +9,20 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::Session;
 use super::bridged::{Content, News, Passed};
 use super::clock::Relayed;
 use super::conveyed::Key;
 use super::latch::Verdict;
-use super::listener::{LONGEST_PACKET, Listener};
+use super::listener::Listener;
 use super::outbound::Ticking;
-use super::{MAX_SAMPLES, Session};
+use super::payload::{Payload, end_of_event, silence_of, transcode};
+use super::repeated::{Unfolded, unfold};
 use crate::bridge::Link;
 use crate::codec::Codec;
 use crate::command::{DigitSource, SessionConfig, SessionStats};
 use crate::dtmf::{Digit, EventReceiver};
-use crate::frame::{FRAME_DURATION, Frame, SAMPLE_RATE};
+use crate::frame::{Band, SAMPLE_RATE};
 use crate::outbox::Outbox;
 use crate::rtp::{
     Extended, MediaTime, ReceptionStats, ReportBlock, RtpHeader, SenderInfo, SeqNo, Ssrc, split,
@@ -29,14 +31,19 @@ use crate::rtp::{
 /// A telephone-event for a key heard as a tone this long ago is the same press.
 const SAME_PRESS: Duration = Duration::from_secs(1);
 
-/// Without a packet for so many frames (half a second) the listener rests until the next.
+/// More keys than this are not pressed in that time.
+pub(super) const MAX_TONES: usize = 8;
+
+/// Without a packet for so many frames (half a second) a listener that only looks for keys rests until the
+/// next …
 const REST_AFTER: u32 = 25;
 
-/// Frames that are heard late rather than left out when the machine was busy.
-const MAX_CATCH_UP: u32 = 5;
+/// … and one whose sound others hear after so many (10 s): it goes on knowing how late packets come, and how a
+/// pause sounds.
+const MIXED_REST_AFTER: u32 = 500;
 
-/// Comfort noise (RFC 3389 §4): says that nobody speaks.
-const COMFORT_NOISE: u8 = 13;
+/// A peer that has changed its codec so often since it was agreed on is mixed and no longer relayed.
+const MAX_CHANGES: u8 = 8;
 
 /// The receiving half of a session.
 #[derive(Debug)]
@@ -46,24 +53,31 @@ pub(super) struct Inbound {
     candidate: Option<(Ssrc, SeqNo)>,
     reception: ReceptionStats,
     /// What sources before this one did.
-    earlier: SessionStats,
+    earlier: Earlier,
     octets: u64,
     late: u64,
     pub(super) dropped: u64,
     events: EventReceiver,
-    has_event: bool,
-    last_tone: Option<(Digit, Instant)>,
-    listener: Option<Box<Listener>>,
+    pub(super) has_event: bool,
+    /// The last keys that came as tones and not yet as telephone-events, the oldest first.
+    pub(super) tones: [Option<(Digit, Instant)>; MAX_TONES],
+    pub(super) listener: Option<Box<Listener>>,
     pub(super) ticking: Ticking,
-    silent_frames: u32,
+    pub(super) silent_frames: u32,
+    /// The codec of what came last, and how often it has become another one.
+    codec: Option<Codec>,
+    changes: u8,
 }
 
-/// What a payload type means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Payload {
-    Audio(Codec),
-    Event,
-    ComfortNoise,
+/// What sources did that were heard before.
+#[derive(Clone, Copy, Debug, Default)]
+struct Earlier {
+    received: u64,
+    lost: u64,
+    gaps: u64,
+    jitter_sum: Duration,
+    jitter_count: u64,
+    max_jitter: Duration,
 }
 
 impl Default for Inbound {
@@ -72,30 +86,69 @@ impl Default for Inbound {
             source: None,
             candidate: None,
             reception: ReceptionStats::new(SAMPLE_RATE, 1),
-            earlier: SessionStats::default(),
+            earlier: Earlier::default(),
             octets: 0,
             late: 0,
             dropped: 0,
             events: EventReceiver::new(),
             has_event: false,
-            last_tone: None,
+            tones: [None; MAX_TONES],
             listener: None,
             ticking: Ticking::Off,
             silent_frames: 0,
+            codec: None,
+            changes: 0,
         }
     }
 }
 
 impl Inbound {
+    /// Its sound is wanted in another band from now on.
+    pub(super) fn set_band(&mut self, band: Band) {
+        if let Some(listener) = &mut self.listener {
+            listener.set_band(band);
+        }
+    }
+
+    /// The codec of what came last.
+    pub(super) const fn codec(&self) -> Option<Codec> {
+        self.codec
+    }
+
+    /// Whether the peer changes its codec so often that nothing should follow each time.
+    pub(super) const fn is_fickle(&self) -> bool {
+        self.changes >= MAX_CHANGES
+    }
+
+    /// It has been agreed anew what the peer may send.
+    pub(super) const fn forget_codec(&mut self) {
+        (self.codec, self.changes) = (None, 0);
+    }
+
+    /// Sound of a codec has come; `true` when that is another one than before.
+    fn note_codec(&mut self, codec: Codec) -> bool {
+        let old = self.codec.replace(codec);
+        if old == Some(codec) {
+            return false;
+        }
+        self.changes = self.changes.saturating_add(u8::from(old.is_some()));
+        true
+    }
+
     /// The peer is somewhere else now, and may be another device.
     pub(super) fn forget_source(&mut self) {
         self.restart(None);
         self.has_event = false;
     }
 
-    pub(super) fn handle_sender_report(&mut self, source: Ssrc, info: &SenderInfo, now: Instant) {
+    pub(super) fn handle_sender_report(
+        &mut self,
+        source: Ssrc,
+        info: &SenderInfo,
+        arrival: Instant,
+    ) {
         if self.source == Some(source) {
-            self.reception.receive_report(info, now);
+            self.reception.receive_report(info, arrival);
         }
     }
 
@@ -106,19 +159,65 @@ impl Inbound {
     }
 
     pub(super) fn stats(&self) -> SessionStats {
+        let all = self.all();
+        let count = u32::try_from(all.jitter_count).unwrap_or(u32::MAX);
         SessionStats {
-            received_packets: self.earlier.received_packets + self.reception.received(),
+            received_packets: all.received,
             received_octets: self.octets,
-            lost_packets: self.earlier.lost_packets + self.reception.lost(),
+            lost_packets: all.lost,
             late_packets: self.late,
             dropped_datagrams: self.dropped,
-            max_jitter: self.earlier.max_jitter.max(self.reception.max_jitter()),
+            mean_jitter: all.jitter_sum.checked_div(count).unwrap_or_default(),
+            max_jitter: all.max_jitter,
             ..SessionStats::default()
         }
     }
 
+    /// When the packet came whose sound was given last.
+    pub(super) fn mixed_arrival(&self) -> Option<Instant> {
+        self.listener.as_deref().and_then(Listener::arrival)
+    }
+
+    /// How long sound is held before it is heard, or meant to be; nothing while nobody listens.
+    pub(super) fn playout_delay(&self) -> Duration {
+        let listener = self.listener.as_deref();
+        listener.map_or(Duration::ZERO, |listener| {
+            listener.delay().max(listener.target())
+        })
+    }
+
+    /// How much longer the rows of lost packets are than chance alone would make them (ITU-T G.107 §7.5).
+    pub(super) fn burst_ratio(&self) -> f64 {
+        let Earlier {
+            received,
+            lost,
+            gaps,
+            ..
+        } = self.all();
+        let heard = received as f64 / (received + lost).max(1) as f64;
+        lost as f64 / gaps.max(1) as f64 * heard
+    }
+
+    /// This source and those before it.
+    fn all(&self) -> Earlier {
+        let (jitter_sum, jitter_count) = self.reception.jitter_sum();
+        Earlier {
+            received: self.earlier.received + self.reception.received(),
+            lost: self.earlier.lost + self.reception.lost(),
+            gaps: self.earlier.gaps + self.reception.gaps(),
+            jitter_sum: self.earlier.jitter_sum + jitter_sum,
+            jitter_count: self.earlier.jitter_count + jitter_count,
+            max_jitter: self.earlier.max_jitter.max(self.reception.max_jitter()),
+        }
+    }
+
     /// Whether a packet belongs to the stream we hear; another one has to prove itself first.
-    fn admit(&mut self, now: Instant, header: &RtpHeader, timestamp: MediaTime) -> bool {
+    fn admit(
+        &mut self,
+        arrival: Instant,
+        header: &RtpHeader,
+        (timestamp, clock_rate): (MediaTime, Option<u32>),
+    ) -> bool {
         if self.source != Some(header.ssrc) {
             let is_proven = self.candidate == Some((header.ssrc, header.sequence));
             if self.source.is_some() && !is_proven {
@@ -127,7 +226,10 @@ impl Inbound {
             }
             self.restart(Some(header.ssrc));
         }
-        match self.reception.receive(header.sequence, timestamp, now) {
+        if let Some(clock_rate) = clock_rate {
+            self.reception.set_clock_rate(clock_rate);
+        }
+        match self.reception.receive(header.sequence, timestamp, arrival) {
             Extended::Probation => false,
             Extended::InSequence(_) => true,
             Extended::Restarted(_) => {
@@ -141,7 +243,7 @@ impl Inbound {
     }
 
     fn restart(&mut self, source: Option<Ssrc>) {
-        self.earlier = self.stats();
+        self.earlier = self.all();
         self.source = source;
         self.candidate = None;
         self.reception = ReceptionStats::new(SAMPLE_RATE, 1);
@@ -149,6 +251,17 @@ impl Inbound {
         if let Some(listener) = &mut self.listener {
             listener.reset();
         }
+    }
+
+    /// Whether the key of a first telephone-event has been told already, because it came as a tone.
+    fn was_tone(&mut self, digit: Digit, now: Instant) -> bool {
+        let is_same = |tone: &Option<(Digit, Instant)>| {
+            tone.is_some_and(|(known, at)| known == digit && now < at + SAME_PRESS)
+        };
+        let found = self.tones.iter().position(is_same);
+        // Keys come in their order: no event follows for those before this one.
+        self.tones[..=found.unwrap_or(MAX_TONES - 1)].fill(None);
+        found.is_some()
     }
 
     /// Stops listening; the next packet begins it anew.
@@ -163,8 +276,17 @@ impl Inbound {
     }
 
     /// Whether nothing was heard for so long that it need not listen.
-    pub(super) const fn is_resting(&self) -> bool {
-        self.silent_frames >= REST_AFTER || self.listener.is_none()
+    pub(super) const fn is_resting(&self, is_mixed: bool) -> bool {
+        let after = if is_mixed {
+            MIXED_REST_AFTER
+        } else {
+            REST_AFTER
+        };
+        self.silent_frames >= after || self.listener.is_none()
+    }
+
+    pub(super) fn listener_mut(&mut self) -> Option<&mut Listener> {
+        self.listener.as_deref_mut()
     }
 }
 
@@ -173,14 +295,19 @@ impl Session {
     /// not one of ours.
     pub(super) fn handle_rtp<'a>(
         &mut self,
-        now: Instant,
+        (now, arrival): (Instant, Instant),
         source: SocketAddr,
         bytes: &'a [u8],
         out: &mut Outbox,
     ) -> Option<Option<News<'a>>> {
         let config = self.config.clone()?;
         let (header, payload) = split(bytes).ok()?;
-        let meaning = meaning_of(header.payload_type, &config)?;
+        let Unfolded {
+            meaning,
+            header,
+            payload,
+            repeated,
+        } = unfold(header, payload, &config)?;
         let latch = self.latch.as_mut()?;
         match latch.admit(source, header.ssrc, header.sequence, now) {
             Verdict::Drop => return None,
@@ -200,7 +327,14 @@ impl Session {
             Payload::Event => end_of_event(header.timestamp, payload),
             Payload::Audio(_) | Payload::ComfortNoise => header.timestamp,
         };
-        if !self.inbound.admit(now, &header, timestamp) {
+        let clock_rate = match meaning {
+            Payload::Audio(codec) => Some(codec.clock_rate()),
+            Payload::Event | Payload::ComfortNoise => None,
+        };
+        if !self
+            .inbound
+            .admit(arrival, &header, (timestamp, clock_rate))
+        {
             return None;
         }
         self.inbound.octets += payload.len() as u64;
@@ -209,65 +343,59 @@ impl Session {
         }
         let content = match meaning {
             Payload::Event => {
-                let key = self.handle_event(now, &config, &header, payload, out);
+                let key = self.handle_event((now, arrival), &config, &header, payload, out);
                 if self.is_mixed_alone() && self.returns_digits() {
                     self.convey(now, key);
                 }
-                self.partner().map(|_| Content::Event(payload, key))
+                let clock_rate = config.telephone_event.map_or(0, |events| events.clock_rate);
+                self.partner()
+                    .map(|_| Content::Event(payload, key, clock_rate))
             }
             Payload::Audio(codec) => {
-                let payload = if self.mute.has_in() {
-                    silence_of(codec, payload.len())
-                } else {
-                    payload
+                if self.inbound.note_codec(codec) {
+                    self.settle_echo(now, out);
+                }
+                let payload = match silence_of(codec, payload.len()) {
+                    Some(silence) if self.mute.has_in() => silence,
+                    _ => payload,
                 };
-                self.handle_audio(now, &config, codec, (&header, payload), out);
+                self.handle_audio((now, arrival), &config, codec, (&header, payload), out);
+                if let Some(blocks) = repeated {
+                    self.hear_repeated(arrival, &config, &header, blocks);
+                }
                 matches!(self.link, Link::Relay { .. }).then_some(Content::Audio(codec, payload))
             }
-            Payload::ComfortNoise => None,
+            Payload::ComfortNoise => {
+                self.hear_noise(arrival, &header, payload);
+                None
+            }
         };
         let stamp = Relayed::from(&header);
-        Some(content.map(|content| News::Packet(Passed { stamp, content })))
-    }
-
-    /// Listens from the next quiet slot on when the sound of the peer is needed.
-    pub(super) fn listen_if_needed(&mut self) {
-        if self.is_mixed() {
-            return;
-        }
-        if self.needs_sound() {
-            self.inbound.ticking.want();
-        }
-        if self.needs_said() {
-            self.said.get_or_insert_default();
-        }
-    }
-
-    /// Hears what is due at `now`.
-    pub(super) fn listen_ticks(&mut self, now: Instant, out: &mut Outbox) {
-        while let Ticking::At(due) = self.inbound.ticking {
-            if due > now {
-                break;
-            }
-            let missed = missed_frames(now, due);
-            let due = due + FRAME_DURATION * missed;
-            self.skip(u64::from(missed));
-            self.inbound.ticking = Ticking::At(due + FRAME_DURATION);
-            self.listen_tick(due, out);
-        }
+        Some(content.map(|content| {
+            News::Packet(Passed {
+                stamp,
+                arrival,
+                content,
+            })
+        }))
     }
 
     /// Takes a telephone-event packet, and says what it tells of its key.
     fn handle_event(
         &mut self,
-        now: Instant,
+        (now, arrival): (Instant, Instant),
         config: &SessionConfig,
         header: &RtpHeader,
         payload: &[u8],
         out: &mut Outbox,
     ) -> Key {
+        if let Some(listener) = &mut self.inbound.listener {
+            listener.pass(header);
+        }
         if self.returns_digits() && !self.is_mixed() {
-            let payload_type = config.telephone_event.unwrap_or(header.payload_type);
+            let payload_type = config
+                .telephone_event
+                .map_or(header.payload_type, |events| events.payload_type);
             let octets = (payload_type, payload.len(), 0);
             self.relay(now, config, &header.into(), octets, out, |space| {
                 space.copy_from_slice(payload);
@@ -285,17 +413,17 @@ impl Session {
         if !self.needs_sound() && !self.is_mixed() {
             self.inbound.rest();
         }
-        let heard = self.inbound.last_tone.take();
-        if heard.is_some_and(|(tone, at)| tone == digit && now < at + SAME_PRESS) {
+        if self.inbound.was_tone(digit, now) {
             return Key::Held;
         }
+        self.measured.hear_key(Some(arrival));
         self.handle_digit(digit, DigitSource::Event, out);
         Key::Pressed(digit)
     }
 
     fn handle_audio(
         &mut self,
-        now: Instant,
+        (now, arrival): (Instant, Instant),
         config: &SessionConfig,
         codec: Codec,
         (header, payload): (&RtpHeader, &[u8]),
@@ -303,14 +431,21 @@ impl Session {
     ) {
         if self.echo.is_some() && !self.is_mixed() {
             let (payload_type, ours) = config.send;
-            let octets = (payload_type, payload.len(), payload.len() as u32);
-            self.relay(now, config, &header.into(), octets, out, |space| {
+            let octets = (payload_type, payload.len(), codec.ticks_of(payload));
+            let sent = self.relay(now, config, &header.into(), octets, out, |space| {
                 transcode(codec, payload, ours, space);
             });
+            if sent {
+                self.outbound.note_end(codec, payload);
+            }
         }
-        if self.needs_sound() || self.is_heard_mixed() || self.looks_for_tones(config) {
-            let listener = self.inbound.listener.get_or_insert_default();
-            let in_time = listener.insert(now, header, codec, payload);
+        let is_taken = self.is_echo_mixed || self.is_heard_mixed() || self.needs_sound();
+        if is_taken || self.looks_for_tones(config) {
+            let listener = self
+                .inbound
+                .listener
+                .get_or_insert_with(|| Box::new(Listener::new(config.send.1.band())));
+            let in_time = listener.insert(arrival, header, codec, payload);
             self.inbound.late += u64::from(!in_time);
             self.inbound.silent_frames = 0;
             if !self.is_mixed() {
@@ -319,176 +454,25 @@ impl Session {
         }
     }
 
-    /// Sends a packet of a peer with our numbers, at once; `len` octets, `samples` long. `false` when it
-    /// cannot be heard now.
+    /// Sends a packet of a peer with our numbers, at once; `len` octets, `ticks` long. `false` when it
+    /// cannot be heard now. How its sound ends, if it is sound, is to be noted afterwards.
     pub(super) fn relay(
         &mut self,
         now: Instant,
         config: &SessionConfig,
         theirs: &Relayed,
-        (payload_type, len, samples): (u8, usize, u32),
+        (payload_type, len, ticks): (u8, usize, u32),
         out: &mut Outbox,
         write: impl FnOnce(&mut [u8]),
     ) -> bool {
-        if self.outbound.is_speaking() || !self.can_be_heard(config) {
+        if self.outbound.voices.is_speaking() || !self.can_be_heard(config) {
             return false;
         }
-        let Some(stamp) = self.outbound.clock.stamp_relayed(now, theirs, samples) else {
+        let Some(stamp) = self.outbound.clock.stamp_relayed(now, theirs, ticks) else {
             return false;
         };
         self.send_written(now, payload_type, stamp, len, out, write);
+        self.outbound.last = None;
         true
-    }
-
-    /// Takes the next 20 ms of the peer and looks for a key in them; `false` when they are silence.
-    pub(super) fn hear_frame(&mut self, due: Instant, heard: &mut Frame, out: &mut Outbox) -> bool {
-        *heard = Frame::SILENCE;
-        let Some(listener) = &mut self.inbound.listener else {
-            return false;
-        };
-        let is_heard = listener.pop(due, heard);
-        self.inbound.silent_frames = if is_heard {
-            0
-        } else {
-            self.inbound.silent_frames + 1
-        };
-        // Whoever listens without a bridge looks for them too; in one that would cost every member.
-        let looks = self.link == Link::Apart && !self.inbound.has_event
-            || self
-                .config
-                .as_ref()
-                .is_some_and(|config| self.looks_for_tones(config));
-        if looks && let Some(listener) = &mut self.inbound.listener {
-            let digit = listener.detect(heard);
-            let is_held = listener.holds_key();
-            self.tell_tone(digit, is_held);
-            if let Some(digit) = digit {
-                self.inbound.last_tone = Some((digit, due));
-                self.handle_digit(digit, DigitSource::Tone, out);
-            }
-        }
-        is_heard
-    }
-
-    fn listen_tick(&mut self, due: Instant, out: &mut Outbox) {
-        let mut heard = Frame::SILENCE;
-        self.hear_frame(due, &mut heard, out);
-        if self.needs_sound() {
-            let said = self.take_said(&heard);
-            self.hear(&heard, &said, out);
-            self.record_tick(&heard, &said, out);
-        } else if self.inbound.is_resting() {
-            self.inbound.rest();
-        }
-        if !self.needs_said() {
-            self.said = None;
-        }
-    }
-
-    /// The next 20 ms of what the peer hears from us.
-    fn take_said(&mut self, heard: &Frame) -> Frame {
-        let is_speaking = self.outbound.is_speaking();
-        if self.echo.is_some() && !is_speaking && !self.mute.has_out() {
-            return *heard;
-        }
-        self.said
-            .as_mut()
-            .map_or(Frame::SILENCE, |said| said.take(is_speaking))
-    }
-
-    /// Writes 20 ms of both sides to the recording that runs.
-    pub(super) fn record_tick(&mut self, heard: &Frame, said: &Frame, out: &mut Outbox) {
-        let recording = self.recording.as_mut();
-        let Some(recording) = recording.filter(|recording| recording.is_running()) else {
-            return;
-        };
-        let position = recording.advance();
-        out.record_frame(recording.command, position, heard, Some(said));
-        if let Some(end) = recording.end_after(heard) {
-            self.end_recording(end, out);
-        }
-    }
-
-    /// Whether the peer's keys are returned to it.
-    fn returns_digits(&self) -> bool {
-        self.echo.as_ref().is_some_and(|echo| echo.with_digits)
-    }
-
-    fn is_recording(&self) -> bool {
-        self.recording
-            .as_ref()
-            .is_some_and(|recording| recording.is_running())
-    }
-
-    /// Whether the sound of the peer is needed, beside the search for keys in it.
-    pub(super) fn needs_sound(&self) -> bool {
-        self.is_recording() || self.ears.are_open() || !self.externals.is_empty()
-    }
-
-    /// Whether what we send is needed.
-    fn needs_said(&self) -> bool {
-        self.is_recording() || self.ears.hear_us()
-    }
-
-    pub(super) fn looks_for_tones(&self, config: &SessionConfig) -> bool {
-        let is_passed_on = self.echo.is_some() || self.link != Link::Apart;
-        let may_trust_events = is_passed_on && config.telephone_event.is_some();
-        !self.inbound.has_event && !may_trust_events && !self.mute.has_in()
-    }
-}
-
-/// How many of the frames since `due` are left out, because the machine was too busy for too long.
-pub(super) fn missed_frames(now: Instant, due: Instant) -> u32 {
-    let late = now.saturating_duration_since(due).as_millis() / FRAME_DURATION.as_millis();
-    let late = u32::try_from(late).unwrap_or(u32::MAX);
-    late.saturating_sub(MAX_CATCH_UP)
-}
-
-fn meaning_of(payload_type: u8, config: &SessionConfig) -> Option<Payload> {
-    if config.telephone_event == Some(payload_type) {
-        return Some(Payload::Event);
-    }
-    let codec = config
-        .receive
-        .iter()
-        .find(|(known, _)| *known == payload_type);
-    match codec {
-        Some((_, codec)) => Some(Payload::Audio(*codec)),
-        None => (payload_type == COMFORT_NOISE).then_some(Payload::ComfortNoise),
-    }
-}
-
-/// The time up to which an event packet tells: it stands for when the packet was sent, which the timestamp
-/// of an event does not (RFC 4733 §2.3).
-fn end_of_event(start: MediaTime, payload: &[u8]) -> MediaTime {
-    match payload {
-        [_, _, high, low, ..] => start.after(u32::from(u16::from_be_bytes([*high, *low]))),
-        _ => start,
-    }
-}
-
-/// So much silence, but not more than the longest packet.
-fn silence_of(codec: Codec, len: usize) -> &'static [u8] {
-    static PCMU: [u8; LONGEST_PACKET] = [Codec::Pcmu.silence(); LONGEST_PACKET];
-    static PCMA: [u8; LONGEST_PACKET] = [Codec::Pcma.silence(); LONGEST_PACKET];
-    let silence = match codec {
-        Codec::Pcmu => &PCMU,
-        Codec::Pcma => &PCMA,
-    };
-    &silence[..len.min(LONGEST_PACKET)]
-}
-
-/// Octets of a sound in another codec.
-pub(super) fn transcode(from: Codec, octets: &[u8], to: Codec, space: &mut [u8]) {
-    if from == to {
-        return space.copy_from_slice(octets);
-    }
-    let mut samples = [0; MAX_SAMPLES];
-    for (octets, space) in octets
-        .chunks(MAX_SAMPLES)
-        .zip(space.chunks_mut(MAX_SAMPLES))
-    {
-        let count = from.decode(octets, &mut samples);
-        to.encode(&samples[..count], space);
     }
 }

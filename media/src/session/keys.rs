@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::MAX_SAMPLES;
 use super::clock::SendClock;
-use super::outbound::Sound;
 use super::prompts::Space;
+use super::voices::Spoken;
 use crate::command::SessionConfig;
 use crate::dtmf::{Digit, EventSender, EventTick, ToneSender};
 use crate::frame::Ptime;
@@ -46,11 +46,14 @@ impl Keys {
         due: Instant,
         space: &mut Space<'_>,
         clock: &mut SendClock,
-    ) -> Sound {
+    ) -> Spoken {
         if let Self::Waiting { digits, tone, gap } = self {
             let digits = std::mem::take(digits);
             *self = match config.telephone_event {
-                Some(_) => Self::Events(EventSender::new(digits, *tone, *gap, ptime)),
+                Some(events) => {
+                    let rate = events.clock_rate;
+                    Self::Events(EventSender::new(digits, *tone, *gap, (ptime, rate)))
+                }
                 None => Self::Tones(ToneSender::new(digits, *tone, *gap)),
             };
         }
@@ -58,27 +61,30 @@ impl Keys {
             Self::Events(sender) => {
                 sender.pace(ptime);
                 match sender.tick(clock.not_before_end(due)) {
-                    EventTick::Packet(packet) => Sound::Event(packet),
-                    EventTick::Gap => Sound::Pause,
-                    EventTick::Done => Sound::End,
+                    EventTick::Packet(packet) => Spoken::Event(packet),
+                    EventTick::Gap => Spoken::Pause,
+                    EventTick::Done => Spoken::End,
                 }
             }
             Self::Tones(sender) => sound_of_tones(sender, space),
-            Self::Waiting { .. } => Sound::End,
+            Self::Waiting { .. } => Spoken::End,
         }
     }
 }
 
-fn sound_of_tones(sender: &mut ToneSender, space: &mut Space<'_>) -> Sound {
+fn sound_of_tones(sender: &mut ToneSender, space: &mut Space<'_>) -> Spoken {
     let has_sound = match space {
-        Space::Samples(samples) => sender.fill(samples),
-        Space::Payload(codec, payload) => {
+        Space::Sound(sound) | Space::Padded(sound) => {
+            sound.wide = None;
+            sender.fill(&mut sound.narrow.0)
+        }
+        Space::Octets(law, payload) => {
             let mut samples = [0; MAX_SAMPLES];
             let samples = &mut samples[..payload.len()];
             let has_sound = sender.fill(samples);
-            codec.encode(samples, payload);
+            law.encode(samples, payload);
             has_sound
         }
     };
-    if has_sound { Sound::Key } else { Sound::End }
+    if has_sound { Spoken::Key } else { Spoken::End }
 }

@@ -1,12 +1,12 @@
 //! One RTP session: what comes from the peer becomes digits and frames, what we say becomes packets.
 //!
 //! ```text
-//!            .-----.   .--------.  events     .----------.
-//!  datagram -|latch|---|inbound |------------>| digits   |--> Event::Digit, ends playback, recording
-//!            '-----'   '--------'             '----------'
-//!                        |    |  echo, relay, as it came     .--------.
-//!                        |    '----------------------------->|outbound|--> datagram
-//!                        v                                   '--------'
+//!            .----.  .-----.  .--------.  events    .----------.
+//!  datagram -|srtp|--|latch|--|inbound |----------->| digits   |--> Event::Digit, ends playback, recording
+//!            '----'  '-----'  '--------'            '----------'
+//!                        |    |  echo, relay, as it came     .--------.  .----.
+//!                        |    '----------------------------->|outbound|--|srtp|--> datagram
+//!                        v                                   '--------'  '----'
 //!                     listener: jitter buffer, concealment,    ^   |
 //!                        |      tones; only while needed   prompts |
 //!                        '------------------.                      |
@@ -19,20 +19,28 @@
 //! another codec, not decoded. While an external is let in it is always mixed, by itself where no bridge does.
 
 mod bridged;
+mod cached;
 mod clock;
 mod conveyed;
 mod ears;
 mod externals;
+mod hearing;
 mod inbound;
 mod keys;
 mod latch;
 mod listener;
+mod measured;
 mod outbound;
+mod over;
 mod parcel;
+mod payload;
 mod prompts;
 mod recording;
+mod repeated;
 mod reports;
 mod said;
+mod srtp;
+mod voices;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,29 +56,30 @@ use self::ears::Ears;
 use self::externals::Externals;
 use self::inbound::Inbound;
 use self::latch::Latch;
+use self::measured::Measured;
 use self::outbound::{Outbound, Ticking};
 use self::prompts::PromptReader;
 use self::recording::Recording;
 use self::reports::Reports;
 use self::said::Said;
+use self::srtp::{Kind, Srtp};
 use crate::bridge::{Link, Standing};
 use crate::command::{
     CommandId, DigitSource, Event, MediaError, Mute, Outcome, RecordingConfig, RecordingEnd,
     SessionConfig, SessionId, SessionStats,
 };
+use crate::delay::Path;
 use crate::dtmf::Digit;
-use crate::frame::Ptime;
-use crate::outbox::{Outbox, RecordingFiles};
+use crate::frame::{Band, Ptime};
+use crate::outbox::Outbox;
 use crate::prompt::Prompt;
-use crate::rtp::{
-    Compound, CompoundWriter, MediaTime, NtpTime, RtcpPacket, SenderInfo, SeqNo, Ssrc, is_rtcp,
-};
+use crate::rtp::{MediaTime, NtpTime, SeqNo, Ssrc, is_rtcp};
 
 /// Samples of the longest packet we send.
 const MAX_SAMPLES: usize = Ptime::MAX.samples();
 
-/// Octets of the longest report: 52 for a sender report with one block, 264 for a name, 8 for a BYE.
-const REPORT_CAPACITY: usize = 324;
+/// The same in the wide band.
+const MAX_WIDE_SAMPLES: usize = 2 * MAX_SAMPLES;
 
 /// One RTP session.
 #[derive(Debug)]
@@ -78,9 +87,15 @@ pub(crate) struct Session {
     id: SessionId,
     config: Option<Arc<SessionConfig>>,
     latch: Option<Latch>,
+    /// Opens what comes before anything else judges it, and seals what goes last.
+    srtp: Option<Box<Srtp>>,
+    /// Datagrams that could not be opened.
+    srtp_failures: u64,
     inbound: Inbound,
     outbound: Outbound,
     echo: Option<Echo>,
+    /// It cannot be returned packet by packet.
+    is_echo_mixed: bool,
     recording: Option<Box<Recording>>,
     ears: Ears,
     /// What we sent, as long as it is recorded or listened to.
@@ -97,6 +112,7 @@ pub(crate) struct Session {
     is_tone_held: bool,
     tone_news: Option<Key>,
     reports: Reports,
+    measured: Measured,
     #[cfg(test)]
     is_poisoned: bool,
 }
@@ -114,7 +130,8 @@ impl Session {
     pub(crate) fn new(id: SessionId, now: Instant, rng: &mut StdRng) -> Self {
         let clock = SendClock::new(
             Ssrc(rng.random()),
-            SeqNo(rng.random()),
+            // The lower half, so that a lost beginning cannot hide the first wrap (RFC 3711 §3.3.1).
+            SeqNo(rng.random::<u16>() >> 1),
             MediaTime(rng.random()),
             now,
         );
@@ -122,9 +139,12 @@ impl Session {
             id,
             config: None,
             latch: None,
+            srtp: None,
+            srtp_failures: 0,
             inbound: Inbound::default(),
             outbound: Outbound::new(clock, now),
             echo: None,
+            is_echo_mixed: false,
             recording: None,
             ears: Ears::default(),
             said: None,
@@ -136,6 +156,7 @@ impl Session {
             is_tone_held: false,
             tone_news: None,
             reports: Reports::new(SmallRng::from_rng(rng)),
+            measured: Measured::default(),
             #[cfg(test)]
             is_poisoned: false,
         }
@@ -155,8 +176,20 @@ impl Session {
             self.reports.forget_source();
             out.pin(self.id, None);
         }
+        let codec = config.send.1;
+        self.outbound.clock.set_rate(now, codec.clock_rate());
+        self.inbound.set_band(codec.band());
+        self.inbound.forget_codec();
+        match (&mut self.srtp, config.srtp.as_deref()) {
+            (Some(srtp), Some(keys)) => srtp.rekey(keys, self.outbound.clock.ssrc),
+            (srtp, keys) => {
+                let ssrc = self.outbound.clock.ssrc;
+                *srtp = keys.map(|keys| Box::new(Srtp::new(keys, ssrc)));
+            }
+        }
         self.config = Some(Arc::new(config));
         self.reports.start(now);
+        self.settle_echo(now, out);
         self.speak();
         self.listen_if_needed();
     }
@@ -164,9 +197,9 @@ impl Session {
     /// Returns the peer's sound, in place of an echo that runs now.
     pub(crate) fn echo(
         &mut self,
+        now: Instant,
         command: CommandId,
-        until: Instant,
-        with_digits: bool,
+        (until, with_digits): (Instant, bool),
         out: &mut Outbox,
     ) {
         self.outbound.clock.end_relay();
@@ -177,6 +210,7 @@ impl Session {
         }) {
             out.finished(old.command, Outcome::Canceled);
         }
+        self.settle_echo(now, out);
         self.listen_if_needed();
     }
 
@@ -196,24 +230,29 @@ impl Session {
         if config.beep_start {
             self.beep(PromptReader::new(vec![Arc::clone(beep)], false));
         }
-        out.record_start(command, RecordingFiles::from(&*config));
+        let band = self
+            .config
+            .as_ref()
+            .map_or(Band::Narrow, |config| config.send.1.band());
+        out.record_start(command, config.target, band);
         self.listen_if_needed();
     }
 
     /// Silences what comes and goes from now on, and lifts what was silenced otherwise.
-    pub(crate) fn mute(&mut self, mute: Mute) {
+    pub(crate) fn mute(&mut self, now: Instant, mute: Mute, out: &mut Outbox) {
         if mute.has_out() {
             // What is not sent is not missing from the peer's numbers afterwards.
             self.outbound.clock.end_relay();
         }
         self.mute = mute;
+        self.settle_echo(now, out);
     }
 
     /// Ends what `command` began; anything else is left alone.
-    pub(crate) fn cancel(&mut self, command: CommandId, out: &mut Outbox) {
+    pub(crate) fn cancel(&mut self, now: Instant, command: CommandId, out: &mut Outbox) {
         self.cancel_voice(command, out);
         if self.echo.take_if(|echo| echo.command == command).is_some() {
-            out.finished(command, Outcome::Canceled);
+            self.end_echo(now, command, Outcome::Canceled, out);
         }
         self.cancel_listening(command, out);
         if self
@@ -237,19 +276,33 @@ impl Session {
     }
 
     /// Takes a datagram from either socket; says what of it goes to the other one of two in a bridge.
+    /// `plain` is room for one that has to be opened first.
     pub(crate) fn handle_datagram<'a>(
         &mut self,
-        now: Instant,
+        (now, arrival): (Instant, Instant),
         source: SocketAddr,
-        rtcp: bool,
-        bytes: &'a [u8],
+        (rtcp, bytes): (bool, &'a [u8]),
+        plain: &'a mut Vec<u8>,
         out: &mut Outbox,
     ) -> Option<News<'a>> {
-        if rtcp || is_rtcp(bytes) {
-            self.handle_rtcp(now, source, bytes);
+        let rtcp = rtcp || is_rtcp(bytes);
+        let bytes = match &mut self.srtp {
+            None => bytes,
+            Some(srtp) => match srtp.open(Kind::of(rtcp), bytes, plain) {
+                Some(opened) => opened,
+                None => {
+                    self.srtp_failures += 1;
+                    self.inbound.dropped += 1;
+                    return None;
+                }
+            },
+        };
+        if rtcp {
+            self.handle_rtcp(arrival, source, bytes);
             return None;
         }
-        let news = self.handle_rtp(now, source, bytes, out);
+        self.measured.begin(Path::Echo, arrival);
+        let news = self.handle_rtp((now, arrival), source, bytes, out);
         self.inbound.dropped += u64::from(news.is_none());
         news.flatten()
     }
@@ -259,8 +312,7 @@ impl Session {
         #[cfg(test)]
         assert!(!self.is_poisoned, "poisoned by a test");
         if let Some(echo) = self.echo.take_if(|echo| echo.until <= now) {
-            self.outbound.clock.end_relay();
-            out.finished(echo.command, Outcome::Done);
+            self.end_echo(now, echo.command, Outcome::Done, out);
         }
         self.send_ticks(now, out);
         self.listen_ticks(now, out);
@@ -302,7 +354,7 @@ impl Session {
         let ptime = self
             .config
             .as_ref()
-            .map_or(Ptime::DEFAULT, |config| Ptime::nearest(config.ptime));
+            .map_or(Ptime::DEFAULT, |config| outbound::packet_time(config));
         if self.outbound.ticking == Ticking::Wanted {
             self.outbound.begin_ticking(now, quiet_slot, ptime);
         }
@@ -323,16 +375,19 @@ impl Session {
         self.close_ears(out);
         self.close_externals(out);
         self.end_recording(RecordingEnd::Stopped, out);
-        self.send_report(now, wall, true, out);
-        self.stats()
+        // Who has said nothing says no goodbye (RFC 3550 §6.3.7).
+        if self.outbound.packets > 0 || self.reports.has_sent() {
+            self.send_report(now, wall, true, out);
+        }
+        self.measure(self.stats())
     }
 
-    /// What the session did so far.
-    #[must_use]
-    pub(crate) fn stats(&self) -> SessionStats {
+    /// What the session did so far, by count.
+    fn stats(&self) -> SessionStats {
         SessionStats {
             sent_packets: self.outbound.packets,
             sent_octets: self.outbound.octets,
+            srtp_failures: self.srtp_failures,
             ..self.inbound.stats()
         }
     }
@@ -365,6 +420,16 @@ impl Session {
         }
     }
 
+    /// The peer's sound no longer comes back; what came back last fades.
+    fn end_echo(&mut self, now: Instant, command: CommandId, outcome: Outcome, out: &mut Outbox) {
+        self.outbound.clock.end_relay();
+        out.finished(command, outcome);
+        if !self.is_mixed() && !self.outbound.voices.is_speaking() {
+            self.fade_later(now);
+        }
+        self.settle_echo(now, out);
+    }
+
     /// The beep is over: the recording behind it begins.
     fn beep_is_over(&mut self) {
         if let Some(recording) = &mut self.recording {
@@ -378,57 +443,6 @@ impl Session {
         if let Some(recording) = self.recording.take() {
             self.drop_beep();
             out.record_end(recording.command, end, recording.length());
-        }
-    }
-
-    fn handle_rtcp(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
-        let (Some(config), Some(latch)) = (&self.config, &self.latch) else {
-            self.inbound.dropped += 1;
-            return;
-        };
-        match Compound::parse(bytes) {
-            Ok(compound) if self.reports.admit(source, latch, config) => {
-                for packet in compound {
-                    if let RtcpPacket::SenderReport { source, info, .. } = packet {
-                        self.inbound.handle_sender_report(source, &info, now);
-                    }
-                }
-            }
-            _ => self.inbound.dropped += 1,
-        }
-    }
-
-    /// Sends what we sent and heard, and a BYE with the last one.
-    fn send_report(&mut self, now: Instant, wall: NtpTime, bye: bool, out: &mut Outbox) {
-        let (Some(config), Some(latch)) = (&self.config, &self.latch) else {
-            return;
-        };
-        let Some(to) = self.reports.target(latch, config) else {
-            return;
-        };
-        let ssrc = self.outbound.clock.ssrc;
-        let info = (self.outbound.packets > 0).then(|| SenderInfo {
-            ntp: wall,
-            rtp: self.outbound.clock.timestamp_at(now),
-            packets: self.outbound.packets as u32,
-            octets: self.outbound.octets as u32,
-        });
-        let block = self.inbound.report_block(now);
-        let mut buffer = [0; REPORT_CAPACITY];
-        let mut writer = CompoundWriter::new(&mut buffer);
-        match info {
-            Some(info) => writer.sender_report(ssrc, &info, block.as_slice()),
-            None => writer.receiver_report(ssrc, block.as_slice()),
-        }
-        writer.source_description(ssrc, &config.cname);
-        if bye {
-            writer.bye(ssrc);
-        }
-        if let Some(len) = writer.finish() {
-            let rtcp = !config.rtcp_mux;
-            out.transmit(self.id, to, rtcp, |bytes| {
-                bytes.extend_from_slice(&buffer[..len])
-            });
         }
     }
 }

@@ -1,28 +1,32 @@
-//! What a session says: beep, digits and prompts, packet by packet, and its own numbers on all of it.
+//! What a session sends: its voices, packet by packet, and its own numbers on all of it.
 //!
-//! One voice speaks at a time: the beep before a recording, else digits, else keys of the other one of two
-//! in a bridge, else the playback, else the echo or, packet by packet, the other one of two.
-//! A voice that has to wait keeps its place. While the peer cannot hear us (hold, mute, or no address yet)
-//! the voices run on silently, so that the flow of a held call goes on as if it were heard. While nothing
-//! speaks nothing is sent, but a packet of silence every [`KEEPALIVE`] holds the path open (RFC 6263).
+//! While the peer cannot hear us (hold, mute, or no address yet) the voices run on silently, so that the flow of a
+//! held call goes on as if it were heard. While nothing speaks nothing is sent, but a packet of silence every
+//! [`KEEPALIVE`] holds the path open (RFC 6263). In G.711 a prompt is copied as it was encoded once; anything else
+//! is said 20 ms at a time and encoded by the encoder of the stream.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::clock::{SendClock, Stamp};
-use super::conveyed::Conveyed;
-use super::keys::Keys;
 use super::latch::is_reachable;
+use super::over::Over;
 use super::parcel::Parcel;
-use super::prompts::{PromptReader, Space};
-use super::{MAX_SAMPLES, Session};
-use crate::codec::Codec;
-use crate::command::{CommandId, Outcome, SessionConfig};
-use crate::dtmf::{Digit, EventPacket};
-use crate::frame::Ptime;
+use super::prompts::Space;
+use super::srtp::Kind;
+use super::voices::{Spoken, Voices};
+use super::{MAX_SAMPLES, MAX_WIDE_SAMPLES, Session};
+use crate::codec::{Codec, Encoder, G711, MAX_PAYLOAD};
+use crate::command::SessionConfig;
+use crate::dsp::joint::{self, EDGE};
+use crate::dtmf::EventPacket;
+use crate::frame::{Band, FRAME_DURATION, Ptime, Sound, WIDE_SAMPLES};
 use crate::outbox::Outbox;
 use crate::prompt::Prompt;
 use crate::rtp::{HEADER_LEN, RtpHeader};
+
+/// Sound that ends or begins this quietly needs no fading.
+pub(super) const QUIET: i16 = 64;
 
 /// How long nothing may be sent before a packet of silence is (RFC 6263 §7: 15 s).
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -59,17 +63,20 @@ impl Ticking {
 pub(super) struct Outbound {
     pub(super) clock: SendClock,
     pub(super) ticking: Ticking,
-    playback: Option<Playback>,
-    digits: Option<SendingDigits>,
-    beep: Option<PromptReader>,
-    /// Keys of the other one of two in a bridge.
-    pub(super) conveyed: Option<Conveyed>,
-    /// What waits to fill a packet, in a bridge whose ticks are not the peer's packet time.
+    pub(super) voices: Voices,
+    /// The state of the stream, once something was encoded that has one.
+    pub(super) encoder: Option<(Codec, Encoder)>,
+    /// What was sent last was encoded before: a packet of a prompt.
+    pub(super) cached: Option<(Arc<Prompt>, usize)>,
+    /// Packets of the playback that were encoded live, without anything between them.
+    pub(super) led: usize,
+    /// What waits to fill a packet, where what is said comes 20 ms at a time and packets do not.
     pub(super) parcel: Option<Parcel>,
     /// What comes next does not follow what went before.
     pub(super) is_rejoined: bool,
-    /// The last octet of sound that was sent.
-    pub(super) last: Option<(Codec, u8)>,
+    pub(super) over: Over,
+    /// The end of the sound that was sent last.
+    pub(super) last: Option<Last>,
     /// The slot that would have continued what ended without a gap.
     free_slot: Option<Instant>,
     last_sent: Instant,
@@ -77,42 +84,25 @@ pub(super) struct Outbound {
     pub(super) octets: u64,
 }
 
-#[derive(Debug)]
-struct Playback {
-    command: CommandId,
-    reader: PromptReader,
-    stop_on_digit: bool,
-}
-
-#[derive(Debug)]
-struct SendingDigits {
-    command: CommandId,
-    keys: Keys,
-}
-
-/// What one packet time carries.
-pub(super) enum Sound {
-    /// The space is filled.
-    Audio,
-    /// It is filled with the tones of a key.
-    Key,
-    Event(EventPacket),
-    Pause,
-    /// No voice is left.
-    End,
+/// The end of a packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Last {
+    Octet(G711, u8),
+    Sample(i16),
 }
 
 impl Outbound {
-    pub(super) const fn new(clock: SendClock, now: Instant) -> Self {
+    pub(super) fn new(clock: SendClock, now: Instant) -> Self {
         Self {
             clock,
             ticking: Ticking::Off,
-            playback: None,
-            digits: None,
-            beep: None,
-            conveyed: None,
+            voices: Voices::default(),
+            encoder: None,
+            cached: None,
+            led: 0,
             parcel: None,
             is_rejoined: false,
+            over: Over::default(),
             last: None,
             free_slot: None,
             last_sent: now,
@@ -121,29 +111,28 @@ impl Outbound {
         }
     }
 
-    /// Whether a voice speaks, or waits to.
-    pub(super) const fn is_speaking(&self) -> bool {
-        self.has_voice_of_its_own() || self.is_conveying()
-    }
-
-    /// Whether it is one that we were told to let speak.
-    pub(super) const fn has_voice_of_its_own(&self) -> bool {
-        self.beep.is_some() || self.digits.is_some() || self.playback.is_some()
-    }
-
-    /// Whether keys of the other one of two are sent.
-    pub(super) const fn is_conveying(&self) -> bool {
-        self.conveyed.is_some()
-    }
-
-    /// What the peer has heard last; nothing if that was long ago.
+    /// What the peer has heard last; nothing if that was long ago, or is known to its decoder alone.
     pub(super) fn last_sample(&self, now: Instant) -> i16 {
-        let Some((codec, octet)) = self.last.filter(|_| now < self.last_sent + MAX_LATE) else {
-            return 0;
+        match self.last.filter(|_| now < self.last_sent + MAX_LATE) {
+            None => 0,
+            Some(Last::Sample(sample)) => sample,
+            Some(Last::Octet(law, octet)) => {
+                let mut sample = [0];
+                law.decode(&[octet], &mut sample);
+                sample[0]
+            }
+        }
+    }
+
+    /// Notes how a packet ends that was sent in this codec.
+    pub(super) fn note_end(&mut self, codec: Codec, payload: &[u8]) {
+        self.last = match (codec, payload) {
+            (Codec::L16 | Codec::L16Wide, [.., high, low]) => {
+                Some(Last::Sample(i16::from_be_bytes([*high, *low])))
+            }
+            (_, [.., octet]) => codec.law().map(|law| Last::Octet(law, *octet)),
+            _ => None,
         };
-        let mut sample = [0];
-        codec.decode(&[octet], &mut sample);
-        sample[0]
     }
 
     pub(super) fn keepalive_due(&self) -> Instant {
@@ -161,198 +150,222 @@ impl Outbound {
 }
 
 impl Session {
-    /// Plays prompts, in place of what plays now.
-    pub(crate) fn play(
-        &mut self,
-        command: CommandId,
-        prompts: Vec<Arc<Prompt>>,
-        (stop_on_digit, is_endless): (bool, bool),
-        out: &mut Outbox,
-    ) {
-        let playback = Playback {
-            command,
-            reader: PromptReader::new(prompts, is_endless),
-            stop_on_digit,
-        };
-        if let Some(old) = self.outbound.playback.replace(playback) {
-            out.finished(old.command, Outcome::Canceled);
-        }
-        self.speak();
-    }
-
-    /// Sends digits, in place of those being sent now.
-    pub(crate) fn send_digits(
-        &mut self,
-        command: CommandId,
-        digits: Vec<Digit>,
-        (tone, gap): (Duration, Duration),
-        out: &mut Outbox,
-    ) {
-        let keys = Keys::waiting(digits, tone, gap);
-        if let Some(old) = self
-            .outbound
-            .digits
-            .replace(SendingDigits { command, keys })
-        {
-            out.finished(old.command, Outcome::Canceled);
-        }
-        self.speak();
-    }
-
-    /// Plays the beep that opens a recording.
-    pub(super) fn beep(&mut self, beep: PromptReader) {
-        self.outbound.beep = Some(beep);
-        self.speak();
-    }
-
-    pub(super) fn drop_beep(&mut self) {
-        self.outbound.beep = None;
-    }
-
-    /// Lets the voices speak as soon as it is known how.
-    pub(super) fn speak(&mut self) {
-        if self.config.is_some() && self.outbound.is_speaking() {
-            self.outbound.clock.end_relay();
-            if !self.is_mixed() {
-                self.outbound.ticking.want();
-            }
-        }
-    }
-
-    /// Ends the playback or the digits that `command` began.
-    pub(super) fn cancel_voice(&mut self, command: CommandId, out: &mut Outbox) {
-        if self
-            .outbound
-            .playback
-            .take_if(|playback| playback.command == command)
-            .is_some()
-            || self
-                .outbound
-                .digits
-                .take_if(|digits| digits.command == command)
-                .is_some()
-        {
-            out.finished(command, Outcome::Canceled);
-        }
-    }
-
-    /// Ends every voice: the session closes.
-    pub(super) fn cancel_voices(&mut self, out: &mut Outbox) {
-        let playback = self
-            .outbound
-            .playback
-            .take()
-            .map(|playback| playback.command);
-        let digits = self.outbound.digits.take().map(|digits| digits.command);
-        for command in playback.into_iter().chain(digits) {
-            out.finished(command, Outcome::Canceled);
-        }
-    }
-
-    /// Ends a playback that a digit may end.
-    pub(super) fn interrupt_playback(&mut self, digit: Digit, out: &mut Outbox) {
-        if let Some(playback) = self
-            .outbound
-            .playback
-            .take_if(|playback| playback.stop_on_digit)
-        {
-            out.finished(playback.command, Outcome::Interrupted { digit });
-        }
-    }
-
     /// Sends what is due at `now`.
     pub(super) fn send_ticks(&mut self, now: Instant, out: &mut Outbox) {
         let Some(config) = self.config.clone() else {
             return;
         };
-        let ptime = Ptime::nearest(config.ptime);
+        let law = config.send.1.law();
+        let ptime = packet_time(&config);
+        let step = law.map_or(FRAME_DURATION, |_| ptime.duration());
         while let Ticking::At(due) = self.outbound.ticking {
             if due > now {
                 break;
             }
             let due = if now - due > MAX_LATE { now } else { due };
-            self.outbound.ticking = Ticking::At(due + ptime.duration());
-            self.send_tick(&config, ptime, due, now, out);
+            self.outbound.ticking = Ticking::At(due + step);
+            match law {
+                Some(law) => self.send_tick(&config, (law, ptime), due, now, out),
+                None if self.send_cached(now, due, &config, out) => {}
+                None => self.send_frame_tick(&config, due, now, out),
+            }
         }
     }
 
+    /// Sends one packet of G.711.
     fn send_tick(
         &mut self,
         config: &SessionConfig,
-        ptime: Ptime,
+        (law, ptime): (G711, Ptime),
         due: Instant,
         now: Instant,
         out: &mut Outbox,
     ) {
-        let mut payload = [config.send.1.silence(); MAX_SAMPLES];
+        let mut payload = [law.silence(); MAX_SAMPLES];
         let payload = &mut payload[..ptime.samples()];
-        let mut space = Space::Payload(config.send.1, payload);
+        let mut space = Space::Octets(law, payload);
         match self.next_sound(config, ptime, due, &mut space, out) {
-            Sound::Audio | Sound::Key if self.can_be_heard(config) => {
+            Spoken::Audio | Spoken::Key if self.can_be_heard(config) => {
+                if std::mem::take(&mut self.outbound.voices.is_cut) {
+                    smooth_octets(law, self.outbound.last_sample(now), payload);
+                }
                 if let Some(said) = &mut self.said {
                     let mut samples = [0; MAX_SAMPLES];
-                    let count = config.send.1.decode(payload, &mut samples);
-                    said.push(&samples[..count]);
+                    let count = law.decode(payload, &mut samples);
+                    said.push(&samples[..count], None);
                 }
-                let stamp = self.outbound.clock.stamp(due, ptime.samples() as u32);
+                let stamp = self.outbound.clock.stamp(due, payload.len() as u32);
                 self.send_audio(now, config.send, stamp, payload, out);
             }
-            Sound::Event(packet) if self.can_be_heard(config) => {
+            Spoken::Event(packet) if self.can_be_heard(config) => {
                 self.send_event(now, config, &packet, out);
             }
-            Sound::Audio | Sound::Key | Sound::Event(_) | Sound::Pause => {}
-            Sound::End => {
-                self.outbound.ticking = Ticking::Off;
-                self.outbound.free_slot = Some(due);
+            Spoken::Audio | Spoken::Key | Spoken::Event(_) | Spoken::Pause => {}
+            Spoken::End => self.end_ticks(now, due, out),
+        }
+    }
+
+    /// Says 20 ms in any other codec.
+    fn send_frame_tick(
+        &mut self,
+        config: &SessionConfig,
+        due: Instant,
+        now: Instant,
+        out: &mut Outbox,
+    ) {
+        self.outbound.settle();
+        let mut frame = Sound::SILENCE;
+        let is_cut = self.outbound.voices.is_cut;
+        let spoken = self.next_frame(config, due, &mut frame, out).0;
+        let leads = spoken == Spoken::Audio && !is_cut && self.can_be_heard(config);
+        self.outbound.led = if leads { self.outbound.led + 1 } else { 0 };
+        match spoken {
+            Spoken::Audio | Spoken::Key if self.can_be_heard(config) => {
+                if std::mem::take(&mut self.outbound.voices.is_cut) {
+                    smooth(self.outbound.last_sample(now), &mut frame);
+                }
+                if let Some(said) = &mut self.said {
+                    said.push(&frame.narrow.0, frame.wide.as_ref());
+                }
+                self.send_sound(now, due, config, frame.samples(), out);
+            }
+            Spoken::Event(packet) if self.can_be_heard(config) => {
+                self.outbound.parcel = None;
+                self.send_event(now, config, &packet, out);
+            }
+            Spoken::Audio | Spoken::Key | Spoken::Event(_) | Spoken::Pause => {}
+            Spoken::End => {
+                self.outbound.voices.end_doubling();
+                self.flush_parcel(now, config, out);
+                self.end_ticks(now, due, out);
             }
         }
     }
 
-    /// Lets the first voice that has something to say fill the packet time; finishes those that have not.
-    pub(super) fn next_sound(
+    /// No voice is left; one that was cut off fades.
+    fn end_ticks(&mut self, now: Instant, due: Instant, out: &mut Outbox) {
+        self.outbound.ticking = Ticking::Off;
+        self.outbound.free_slot = Some(due);
+        if std::mem::take(&mut self.outbound.voices.is_cut) {
+            self.fade_out(now, out);
+        }
+    }
+
+    /// Lets what was heard last fade, unless something that is relayed follows it within a packet time.
+    pub(super) fn fade_later(&mut self, now: Instant) {
+        if self.outbound.last_sample(now).abs() > QUIET {
+            self.outbound.voices.is_cut = true;
+            self.outbound.ticking = Ticking::At(now + FRAME_DURATION);
+        }
+    }
+
+    /// Sends 20 ms in the band of the codec, in packets of the length the peer wants.
+    pub(super) fn send_sound(
         &mut self,
-        config: &SessionConfig,
-        ptime: Ptime,
+        now: Instant,
         due: Instant,
-        space: &mut Space<'_>,
+        config: &SessionConfig,
+        samples: &[i16],
         out: &mut Outbox,
-    ) -> Sound {
-        if let Some(beep) = &mut self.outbound.beep {
-            if beep.read(space) > 0 {
-                return Sound::Audio;
-            }
-            self.outbound.beep = None;
-            self.beep_is_over();
+    ) {
+        let ptime = packet_time(config);
+        if ptime == Ptime::DEFAULT && self.outbound.parcel.is_none() {
+            return self.send_samples(now, due, config, samples, out);
         }
-        if let Some(digits) = &mut self.outbound.digits {
-            match digits
-                .keys
-                .next_sound(config, ptime, due, space, &mut self.outbound.clock)
-            {
-                Sound::End => {
-                    out.finished(digits.command, Outcome::Done);
-                    self.outbound.digits = None;
-                }
-                sound => return sound,
-            }
+        let band = config.send.1.band();
+        let parcel = self
+            .outbound
+            .parcel
+            .take()
+            .filter(|parcel| parcel.band() == band);
+        let mut parcel = parcel.unwrap_or_else(|| Parcel::new(band));
+        parcel.push(due, samples);
+        let mut packet = [0; MAX_WIDE_SAMPLES];
+        let packet = &mut packet[..ptime.ticks(band.sample_rate()) as usize];
+        while let Some(begin) = parcel.pop(packet) {
+            self.send_samples(now, begin, config, packet, out);
         }
-        while let Some(conveyed) = &mut self.outbound.conveyed {
-            conveyed.forget(due);
-            let keys = &mut conveyed.keys;
-            match keys.next_sound(config, ptime, due, space, &mut self.outbound.clock) {
-                Sound::End if conveyed.next() => {}
-                Sound::End => self.outbound.conveyed = None,
-                sound => return sound,
-            }
+        let is_needed = ptime != Ptime::DEFAULT || !parcel.is_empty();
+        self.outbound.parcel = is_needed.then_some(parcel);
+    }
+
+    /// Sends what waits for a packet to be full: something else comes behind it.
+    pub(super) fn flush_parcel(&mut self, now: Instant, config: &SessionConfig, out: &mut Outbox) {
+        let Some(parcel) = self.outbound.parcel.take() else {
+            return;
+        };
+        if parcel.band() == config.send.1.band()
+            && self.can_be_heard(config)
+            && let Some((begin, samples)) = parcel.rest()
+        {
+            self.send_last(now, begin, config, samples, out);
         }
-        if let Some(playback) = &mut self.outbound.playback {
-            if playback.reader.read(space) > 0 {
-                return Sound::Audio;
-            }
-            out.finished(playback.command, Outcome::Done);
-            self.outbound.playback = None;
+    }
+
+    /// Sends one packet of sound in the band of the codec, which begins at `begin`.
+    fn send_samples(
+        &mut self,
+        now: Instant,
+        begin: Instant,
+        config: &SessionConfig,
+        samples: &[i16],
+        out: &mut Outbox,
+    ) {
+        let (_, codec) = config.send;
+        if let Some(law) = codec.law() {
+            let mut octets = [0; MAX_SAMPLES];
+            let len = law.encode(samples, &mut octets);
+            let stamp = self.outbound.clock.stamp(begin, len as u32);
+            return self.send_audio(now, config.send, stamp, &octets[..len], out);
         }
-        Sound::End
+        let mut octets = [0; MAX_PAYLOAD];
+        let len = self.outbound.encoder(codec).encode(samples, &mut octets);
+        let ticks = samples.len() as u64 * u64::from(codec.clock_rate());
+        let ticks = ticks / u64::from(codec.band().sample_rate());
+        let stamp = self.outbound.clock.stamp(begin, ticks as u32);
+        self.send_audio(now, config.send, stamp, &octets[..len], out);
+        self.outbound.last = samples.last().copied().map(Last::Sample);
+    }
+
+    /// Lets what the peer heard last fade, right behind it, when nothing else follows.
+    pub(super) fn fade_out(&mut self, now: Instant, out: &mut Outbox) {
+        let Some(config) = self.config.clone() else {
+            return;
+        };
+        self.outbound.settle();
+        let last = self.outbound.last_sample(now);
+        if last.abs() <= QUIET || !self.can_be_heard(&config) {
+            return;
+        }
+        let band = config.send.1.band();
+        let mut samples = [0; WIDE_SAMPLES];
+        joint::smooth(band, last, &mut samples[..joint::edge(band)]);
+        let ptime = packet_time(&config).min(Ptime::DEFAULT);
+        let len = ptime.ticks(band.sample_rate()) as usize;
+        let begin = self.outbound.clock.end_before(now);
+        self.send_last(now, begin, &config, &samples[..len], out);
+    }
+
+    /// Sends one packet that something else may follow soon: no longer than it has to be, but for Opus, whose
+    /// encoder would begin anew with another length.
+    fn send_last(
+        &mut self,
+        now: Instant,
+        begin: Instant,
+        config: &SessionConfig,
+        samples: &[i16],
+        out: &mut Outbox,
+    ) {
+        let (_, codec) = config.send;
+        let len = packet_time(config).ticks(codec.band().sample_rate()) as usize;
+        if codec != Codec::Opus || samples.len() >= len {
+            return self.send_samples(now, begin, config, samples, out);
+        }
+        let mut packet = [0; MAX_WIDE_SAMPLES];
+        let (sound, rest) = packet[..len].split_at_mut(samples.len());
+        sound.copy_from_slice(samples);
+        joint::smooth(codec.band(), samples.last().copied().unwrap_or(0), rest);
+        self.send_samples(now, begin, config, &packet[..len], out);
     }
 
     /// Holds the path open when nothing was sent for long.
@@ -363,10 +376,10 @@ impl Session {
         if self.outbound.keepalive_due() <= now {
             self.outbound.last_sent = now;
             if self.can_send(&config) {
-                let silence = [config.send.1.silence(); MAX_SAMPLES];
-                let samples = Ptime::nearest(config.ptime).samples();
-                let stamp = self.outbound.clock.stamp(now, samples as u32);
-                self.send_audio(now, config.send, stamp, &silence[..samples], out);
+                let rate = config.send.1.band().sample_rate();
+                let silence = [0; MAX_WIDE_SAMPLES];
+                let len = packet_time(&config).ticks(rate) as usize;
+                self.send_samples(now, now, &config, &silence[..len], out);
             }
         }
     }
@@ -391,7 +404,7 @@ impl Session {
         out: &mut Outbox,
     ) {
         self.send_packet(now, payload_type, stamp, payload, out);
-        self.outbound.last = payload.last().map(|octet| (codec, *octet));
+        self.outbound.note_end(codec, payload);
     }
 
     /// Sends one telephone-event packet.
@@ -404,7 +417,9 @@ impl Session {
     ) {
         let clock = &mut self.outbound.clock;
         let stamp = clock.stamp_event(packet.timestamp, packet.marker);
-        let payload_type = config.telephone_event.unwrap_or(config.send.0);
+        let payload_type = config
+            .telephone_event
+            .map_or(config.send.0, |events| events.payload_type);
         self.send_packet(now, payload_type, stamp, &packet.payload, out);
         self.outbound.last = None;
     }
@@ -434,6 +449,7 @@ impl Session {
         write: impl FnOnce(&mut [u8]),
     ) {
         let Some(to) = self.target() else { return };
+        let origin = self.measured.take_cause();
         let header = RtpHeader {
             marker: stamp.marker,
             payload_type,
@@ -441,14 +457,46 @@ impl Session {
             timestamp: stamp.timestamp,
             ssrc: self.outbound.clock.ssrc,
         };
-        out.transmit(self.id, to, false, |bytes| {
+        let srtp = &mut self.srtp;
+        let is_sent = out.transmit(self.id, to, false, origin, |bytes| {
             let begin = bytes.len();
             bytes.resize(begin + HEADER_LEN + len, 0);
             header.write(&mut bytes[begin..begin + HEADER_LEN]);
             write(&mut bytes[begin + HEADER_LEN..]);
+            srtp.as_mut()
+                .is_none_or(|srtp| srtp.seal(Kind::Rtp, bytes, begin))
         });
+        if !is_sent {
+            return;
+        }
         self.outbound.last_sent = now;
         self.outbound.packets += 1;
         self.outbound.octets += len as u64;
     }
+}
+
+/// How much sound a packet carries: as much as the peer wants, and the codec has frames for (RFC 6716 §2.1.4).
+pub(super) fn packet_time(config: &SessionConfig) -> Ptime {
+    let ptime = Ptime::nearest(config.ptime);
+    let tens = ptime.duration().as_millis() / 10;
+    if config.send.1 == Codec::Opus && matches!(tens, 3 | 5) {
+        return Ptime::nearest(ptime.duration() - FRAME_DURATION / 2);
+    }
+    ptime
+}
+
+/// Bends the beginning of 20 ms so that they follow the sample `last`, in the band they are in.
+pub(super) fn smooth(last: i16, sound: &mut Sound) {
+    joint::smooth(Band::Narrow, last, &mut sound.narrow.0);
+    if let Some(wide) = &mut sound.wide {
+        joint::smooth(Band::Wide, last, &mut wide.0);
+    }
+}
+
+/// Bends the beginning of a payload so that it follows the sample `last`.
+pub(super) fn smooth_octets(law: G711, last: i16, payload: &mut [u8]) {
+    let mut edge = [0; EDGE];
+    let count = law.decode(payload, &mut edge);
+    joint::smooth(Band::Narrow, last, &mut edge[..count]);
+    law.encode(&edge[..count], payload);
 }

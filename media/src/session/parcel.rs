@@ -1,58 +1,75 @@
-//! Frames of a bridge on their way into packets of another length.
+//! Frames on their way into packets of another length.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::frame::{FRAME_DURATION, FRAME_SAMPLES, Frame, Ptime, duration_of};
+use crate::frame::{Band, FRAME_DURATION, Ptime, WIDE_SAMPLES};
 
-/// A packet that is nearly full, and a frame.
-const CAPACITY: usize = Ptime::MAX.samples() + FRAME_SAMPLES;
+/// A packet that is nearly full, and a frame, in the wide band.
+const CAPACITY: usize = 2 * Ptime::MAX.samples() + WIDE_SAMPLES;
 
 /// Samples that wait until they fill a packet.
 #[derive(Debug)]
 pub(super) struct Parcel {
     samples: Box<[i16; CAPACITY]>,
     len: usize,
+    band: Band,
     /// When the sample behind the last one is due.
     end: Option<Instant>,
 }
 
-impl Default for Parcel {
-    fn default() -> Self {
+impl Parcel {
+    /// An empty one, in a band.
+    pub(super) fn new(band: Band) -> Self {
         Self {
             samples: Box::new([0; CAPACITY]),
             len: 0,
+            band,
             end: None,
         }
     }
-}
 
-impl Parcel {
+    pub(super) const fn band(&self) -> Band {
+        self.band
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Adds the frame that begins at `due`.
-    pub(super) fn push(&mut self, due: Instant, frame: &Frame) {
+    pub(super) fn push(&mut self, due: Instant, frame: &[i16]) {
         // A peer that asked for shorter packets meanwhile leaves more than fits; the oldest goes.
-        let excess = (self.len + FRAME_SAMPLES).saturating_sub(CAPACITY);
+        let frame = &frame[..frame.len().min(CAPACITY)];
+        let excess = (self.len + frame.len()).saturating_sub(CAPACITY);
         self.samples.copy_within(excess..self.len, 0);
         self.len -= excess;
-        self.samples[self.len..self.len + FRAME_SAMPLES].copy_from_slice(&frame.0);
-        self.len += FRAME_SAMPLES;
+        self.samples[self.len..self.len + frame.len()].copy_from_slice(frame);
+        self.len += frame.len();
         self.end = Some(due + FRAME_DURATION);
     }
 
-    /// Takes the sound of one packet, and says when it begins.
-    pub(super) fn pop(&mut self, ptime: Ptime, samples: &mut [i16]) -> Option<Instant> {
-        let count = ptime.samples();
+    /// Fills a packet, and says when it begins.
+    pub(super) fn pop(&mut self, packet: &mut [i16]) -> Option<Instant> {
+        let count = packet.len();
         if self.len < count {
             return None;
         }
-        let begin = self.end?.checked_sub(duration_of(self.len as u64))?;
-        samples[..count].copy_from_slice(&self.samples[..count]);
+        let begin = self.begin()?;
+        packet.copy_from_slice(&self.samples[..count]);
         self.samples.copy_within(count..self.len, 0);
         self.len -= count;
         Some(begin)
+    }
+
+    /// Gives up what is left, and says when it begins; `None` when nothing is.
+    pub(super) fn rest(&self) -> Option<(Instant, &[i16])> {
+        let begin = self.begin().filter(|_| self.len > 0)?;
+        Some((begin, &self.samples[..self.len]))
+    }
+
+    fn begin(&self) -> Option<Instant> {
+        let micros = self.len as u64 * 1_000_000 / u64::from(self.band.sample_rate());
+        self.end?.checked_sub(Duration::from_micros(micros))
     }
 }
 
@@ -60,20 +77,24 @@ impl Parcel {
 mod tests {
     use super::*;
     use crate::sim::start;
-    use std::time::Duration;
 
     #[test]
-    fn frames_of_20_ms_become_packets_of_any_length_that_follow_each_other() {
-        for tens in 1..=6 {
+    fn frames_of_20_ms_become_packets_of_any_length_that_follow_each_other_in_either_band() {
+        for (band, tens) in [Band::Narrow, Band::Wide]
+            .into_iter()
+            .flat_map(|band| (1..=6).map(move |tens| (band, tens)))
+        {
             let ptime = Ptime::nearest(Duration::from_millis(tens * 10));
-            let (mut parcel, mut samples) = (Parcel::default(), [0; 480]);
+            let mut parcel = Parcel::new(band);
+            let mut packet = vec![0; ptime.ticks(band.sample_rate()) as usize];
             let (mut begins, mut sound) = (Vec::new(), Vec::new());
+            let len = band.frame_samples();
             for tick in 0..30 {
-                let frame = Frame(std::array::from_fn(|at| (tick * 160 + at) as i16));
+                let frame: Vec<i16> = (0..len).map(|at| (tick * len + at) as i16).collect();
                 parcel.push(start() + FRAME_DURATION * tick as u32, &frame);
-                while let Some(begin) = parcel.pop(ptime, &mut samples) {
+                while let Some(begin) = parcel.pop(&mut packet) {
                     begins.push(begin);
-                    sound.extend_from_slice(&samples[..ptime.samples()]);
+                    sound.extend_from_slice(&packet);
                 }
             }
             assert_eq!(begins.len(), 60 / tens as usize);
@@ -86,5 +107,17 @@ mod tests {
                     .all(|(at, sample)| at as i16 == *sample)
             );
         }
+    }
+
+    #[test]
+    fn what_is_left_is_given_with_its_time() {
+        let mut parcel = Parcel::new(Band::Narrow);
+        parcel.push(start(), &[7; 160]);
+        let mut packet = [0; 480];
+        assert_eq!(parcel.pop(&mut packet), None);
+        assert_eq!(parcel.rest(), Some((start(), &[7; 160][..])));
+        let mut packet = [0; 160];
+        assert_eq!(parcel.pop(&mut packet), Some(start()));
+        assert_eq!((parcel.rest(), parcel.is_empty()), (None, true));
     }
 }

@@ -81,11 +81,11 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::RecordingTarget;
 
     fn config() -> RecordingConfig {
         RecordingConfig {
-            file_in: "in.wav".into(),
-            file_out: "out.wav".into(),
+            target: RecordingTarget::sides("in.wav".into(), "out.wav".into()),
             end_of_silence: Some(Duration::from_secs(1)),
             end_of_key: Vec::new(),
             duration: None,

@@ -6,9 +6,12 @@ use std::time::Instant;
 use rand::Rng;
 use rand::rngs::SmallRng;
 
+use super::Session;
 use super::latch::{Latch, is_reachable};
+use super::srtp::Kind;
 use crate::command::SessionConfig;
-use crate::rtp::ReportInterval;
+use crate::outbox::Outbox;
+use crate::rtp::{Compound, CompoundWriter, NtpTime, ReportInterval, RtcpPacket, SenderInfo};
 
 /// A call: two members who both send, and the bandwidth of G.711. The interval is the least there is.
 const CALL: ReportInterval = ReportInterval {
@@ -20,10 +23,14 @@ const CALL: ReportInterval = ReportInterval {
     is_first: false,
 };
 
+/// Octets of the longest report: 52 for a sender report with one block, 264 for a name, 8 for a BYE.
+const REPORT_CAPACITY: usize = 324;
+
 /// RTCP timing of one session, and where its reports go.
 #[derive(Debug)]
 pub(super) struct Reports {
     due: Option<Instant>,
+    has_sent: bool,
     /// Where the peer's RTCP really comes from.
     source: Option<SocketAddr>,
     rng: SmallRng,
@@ -33,6 +40,7 @@ impl Reports {
     pub(super) const fn new(rng: SmallRng) -> Self {
         Self {
             due: None,
+            has_sent: false,
             source: None,
             rng,
         }
@@ -58,6 +66,12 @@ impl Reports {
     /// Plans the report after one sent at `now`.
     pub(super) fn sent(&mut self, now: Instant) {
         self.due = Some(now + CALL.duration(self.rng.random()));
+        self.has_sent = true;
+    }
+
+    /// Claims that there has been a report.
+    pub(super) const fn has_sent(&self) -> bool {
+        self.has_sent
     }
 
     /// Forgets whence reports came: the peer has moved.
@@ -91,6 +105,80 @@ impl Reports {
         let told = Some(told(config)).filter(|told| is_reachable(*told));
         self.source
             .or_else(|| told.filter(|told| host.is_none_or(|host| host == told.ip())))
+    }
+}
+
+impl Session {
+    /// Takes what the peer reports of both streams.
+    pub(super) fn handle_rtcp(&mut self, arrival: Instant, source: SocketAddr, bytes: &[u8]) {
+        let (Some(config), Some(latch)) = (&self.config, &self.latch) else {
+            self.inbound.dropped += 1;
+            return;
+        };
+        match Compound::parse(bytes) {
+            Ok(compound) if self.reports.admit(source, latch, config) => {
+                for packet in compound {
+                    let reports = match packet {
+                        RtcpPacket::SenderReport {
+                            source,
+                            info,
+                            reports,
+                        } => {
+                            self.inbound.handle_sender_report(source, &info, arrival);
+                            reports
+                        }
+                        RtcpPacket::ReceiverReport { reports, .. } => reports,
+                        _ => continue,
+                    };
+                    let ours = self.outbound.clock.ssrc;
+                    for block in reports.into_iter().filter(|block| block.source == ours) {
+                        self.measured
+                            .hear_report(&block, arrival, config.send.1.clock_rate());
+                    }
+                }
+            }
+            _ => self.inbound.dropped += 1,
+        }
+    }
+
+    /// Sends what we sent and heard, and a BYE with the last one.
+    pub(super) fn send_report(&mut self, now: Instant, wall: NtpTime, bye: bool, out: &mut Outbox) {
+        let (Some(config), Some(latch)) = (&self.config, &self.latch) else {
+            return;
+        };
+        let Some(to) = self.reports.target(latch, config) else {
+            return;
+        };
+        let ssrc = self.outbound.clock.ssrc;
+        let info = (self.outbound.packets > 0).then(|| SenderInfo {
+            ntp: wall,
+            rtp: self.outbound.clock.timestamp_at(now),
+            packets: self.outbound.packets as u32,
+            octets: self.outbound.octets as u32,
+        });
+        if info.is_some() {
+            self.measured.sent_report(now, wall);
+        }
+        let block = self.inbound.report_block(now);
+        let mut buffer = [0; REPORT_CAPACITY];
+        let mut writer = CompoundWriter::new(&mut buffer);
+        match info {
+            Some(info) => writer.sender_report(ssrc, &info, block.as_slice()),
+            None => writer.receiver_report(ssrc, block.as_slice()),
+        }
+        writer.source_description(ssrc, &config.cname);
+        if bye {
+            writer.bye(ssrc);
+        }
+        if let Some(len) = writer.finish() {
+            let (rtcp, srtp) = (!config.rtcp_mux, &mut self.srtp);
+            out.transmit(self.id, to, rtcp, None, |bytes| {
+                let begin = bytes.len();
+                bytes.extend_from_slice(&buffer[..len]);
+                srtp.as_mut()
+                    .is_none_or(|srtp| srtp.seal(Kind::Rtcp, bytes, begin))
+            });
+        }
     }
 }
 
@@ -129,6 +217,9 @@ mod tests {
             send: (0, Codec::Pcmu),
             receive: vec![(0, Codec::Pcmu)],
             telephone_event: None,
+            receive_events: Vec::new(),
+            red: None,
+            srtp: None,
             direction: Direction::SendRecv,
             ptime: Duration::from_millis(20),
             cname: "c".into(),

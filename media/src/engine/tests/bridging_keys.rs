@@ -1,15 +1,17 @@
 //! Keys from one of two to the other, as events and as tones.
 
 use super::party::{Party, TONES, session};
-use super::rig::{PTIME, Sent, TELEPHONE_EVENT, digits, ms};
-use crate::command::{Command, CommandId, DigitSource, Event, Outcome, Part, RecordingConfig};
+use super::rig::{PTIME, Sent, TELEPHONE_EVENT, digits, ms, set_events};
+use crate::command::{
+    Command, CommandId, DigitSource, Event, Outcome, Part, RecordingConfig, RecordingTarget,
+};
 use crate::dsp::meter::frequency_power;
 use crate::dtmf::{Digit, EventReceiver, ToneDetector};
 
 /// A bridge of two of which each may know telephone-events or not; mixed if it has to be.
 fn two(knows: [bool; 2], is_mixed: bool) -> Party {
     let mut party = Party::with(2, |guest, config| {
-        config.telephone_event = knows[guest].then_some(TELEPHONE_EVENT);
+        set_events(config, knows[guest]);
     });
     party.join(0, Part::FULL);
     party.join(1, Part::FULL);
@@ -18,8 +20,7 @@ fn two(knows: [bool; 2], is_mixed: bool) -> Party {
             command: CommandId(900),
             session: session(1),
             config: Box::new(RecordingConfig {
-                file_in: "in.wav".into(),
-                file_out: "out.wav".into(),
+                target: RecordingTarget::sides("in.wav".into(), "out.wav".into()),
                 end_of_silence: None,
                 end_of_key: Vec::new(),
                 duration: None,
@@ -204,7 +205,7 @@ fn in_a_bridge_of_three_keys_are_told_and_not_passed_on() {
 fn digits_sent_to_a_member_take_the_place_of_the_others_sound() {
     for (knows, count) in [(true, 2), (false, 2), (true, 3), (false, 3)] {
         let mut party = Party::with(count, |_, config| {
-            config.telephone_event = knows.then_some(TELEPHONE_EVENT);
+            set_events(config, knows);
         });
         (0..count).for_each(|guest| party.join(guest, Part::FULL));
         party.talk(ms(400));

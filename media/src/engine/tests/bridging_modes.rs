@@ -5,24 +5,24 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::party::{BRIDGE, Party, TONES, largest_step, longest_gap, session};
-use super::rig::{digits, is_tone, ms, since_start};
+use super::rig::{digits, is_tone, ms, set_events, since_start};
 use crate::amd::AmdConfig;
 use crate::command::{
     BridgeId, BridgeRecordingConfig, Command, CommandId, Event, ListenConfig, MediaError, Mute,
-    Outcome, Part, RecordingConfig, RecordingEnd, Side, Sides,
+    Outcome, Part, RecordingConfig, RecordingEnd, RecordingTarget, Side, Sides,
 };
 use crate::dsp::meter::frequency_power;
 use crate::dsp::tone::burst;
 use crate::dsp::utterance::UtteranceLimits;
 use crate::prompt::Prompt;
+use crate::recording::FileFormat;
 
 fn record(party: &mut Party, command: u64, guest: usize) {
     party.rig.command(Command::Record {
         command: CommandId(command),
         session: session(guest),
         config: Box::new(RecordingConfig {
-            file_in: "in.wav".into(),
-            file_out: "out.wav".into(),
+            target: RecordingTarget::sides("in.wav".into(), "out.wav".into()),
             end_of_silence: None,
             end_of_key: Vec::new(),
             duration: None,
@@ -37,6 +37,7 @@ fn record_bridge(party: &mut Party, command: u64, duration: Option<u64>) {
         bridge: BRIDGE,
         config: Box::new(BridgeRecordingConfig {
             file: "all.wav".into(),
+            format: FileFormat::Wav,
             duration: duration.map(ms),
         }),
     });
@@ -155,13 +156,12 @@ fn the_recording_of_a_member_has_what_it_says_and_what_it_hears_with_its_prompts
 
 #[test]
 fn a_recording_in_a_bridge_ends_by_key_by_silence_and_when_its_session_closes() {
-    let mut party = Party::with(2, |_, config| config.telephone_event = None);
+    let mut party = Party::with(2, |_, config| set_events(config, false));
     party.join(0, Part::FULL);
     party.join(1, Part::FULL);
     let config = |end_of_silence, key: &str| {
         Box::new(RecordingConfig {
-            file_in: "in.wav".into(),
-            file_out: "out.wav".into(),
+            target: RecordingTarget::sides("in.wav".into(), "out.wav".into()),
             end_of_silence,
             end_of_key: digits(key),
             duration: None,
@@ -318,7 +318,7 @@ fn any_row_of_orders_ends_each_once_and_leaves_no_bridge() {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut party = Party::with(5, |guest, config| {
             config.ptime = ms([20, 20, 30, 10, 60][guest]);
-            config.telephone_event = (guest % 2 == 0).then_some(101);
+            set_events(config, guest % 2 == 0);
         });
         let mut orders = 0;
         for _ in 0..80 {
@@ -355,6 +355,7 @@ fn any_row_of_orders_ends_each_once_and_leaves_no_bridge() {
                     bridge,
                     config: Box::new(BridgeRecordingConfig {
                         file: "all.wav".into(),
+                        format: FileFormat::Wav,
                         duration: rng.random::<bool>().then_some(ms(300)),
                     }),
                 }),

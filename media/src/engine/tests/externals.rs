@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::party::{Party, TONES, largest_step, longest_gap, session};
-use super::rig::{PTIME, TELEPHONE_EVENT, is_tone, ms};
+use super::rig::{PTIME, TELEPHONE_EVENT, is_tone, ms, set_events};
 use crate::command::{
     Command, CommandId, Event, ExternalConfig, ExternalId, ExternalStats, MediaError, Mute, Part,
     Sides,
@@ -288,7 +288,7 @@ fn muting_the_peer_silences_who_speaks_in_its_place_and_muting_us_who_speaks_in_
 #[test]
 fn keys_that_are_sent_are_heard_alone() {
     let mut room = Room::of(1);
-    room.party = Party::with(1, |_, config| config.telephone_event = None);
+    room.party = Party::with(1, |_, config| set_events(config, false));
     room.open(0, None, Some(Sides::Us));
     room.talk(ms(200));
     room.party.rig.command(Command::SendDigits {

@@ -27,7 +27,7 @@ fn echo(rig: &mut Rig, command: u64, duration: Duration, with_digits: bool) {
 fn stats(rig: &mut Rig) -> SessionStats {
     rig.command(Command::Close { session: SESSION });
     let stats = rig.events.iter().find_map(|(_, event)| match event {
-        Event::Closed { stats, .. } => Some(*stats),
+        Event::Closed { stats, .. } => Some(**stats),
         _ => None,
     });
     stats.unwrap()
@@ -347,6 +347,7 @@ fn rtcp_on_the_port_of_rtp_is_understood_and_answered_there_when_agreed() {
         session: SESSION,
         source,
         rtcp: false,
+        arrival: rig.now,
         bytes: &report,
     });
     rig.pass(Duration::from_secs(10));
@@ -372,7 +373,8 @@ proptest! {
                 *second = if rtcp { 200 + *second % 6 } else { [0, 8, 13, 101][usize::from(*second % 4)] };
             }
             let source = phone.address;
-            rig.input(Input::Datagram { session: SESSION, source, rtcp, bytes: &bytes });
+            let arrival = rig.now;
+            rig.input(Input::Datagram { session: SESSION, source, rtcp, arrival, bytes: &bytes });
             rig.pass(ms(pause));
         }
         prop_assert_eq!((rig.engine.stats().sessions, rig.engine.stats().faults), (1, 0));

@@ -7,8 +7,8 @@ use super::rig::{
     PTIME, Phone, Recorded, Rig, SESSION, TELEPHONE_EVENT, config, digits, is_tone, ms,
 };
 use crate::command::{
-    Command, CommandId, Event, ListenConfig, Mute, Outcome, RecordingConfig, SessionConfig, Side,
-    Sides,
+    Command, CommandId, Event, ListenConfig, Mute, Outcome, RecordingConfig, RecordingTarget,
+    SessionConfig, Side, Sides,
 };
 use crate::dsp::tone::burst;
 use crate::frame::Frame;
@@ -48,8 +48,7 @@ fn record(rig: &mut Rig) {
         command: RECORDING,
         session: SESSION,
         config: Box::new(RecordingConfig {
-            file_in: "in.wav".into(),
-            file_out: "out.wav".into(),
+            target: RecordingTarget::sides("in.wav".into(), "out.wav".into()),
             end_of_silence: None,
             end_of_key: Vec::new(),
             duration: None,

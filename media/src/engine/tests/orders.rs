@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use super::rig::{PTIME, Phone, Rig, SESSION, config, digits, ms};
 use crate::amd::AmdConfig;
 use crate::command::{
-    Command, CommandId, Event, ListenConfig, MediaError, Outcome, RecordingConfig, SessionId, Sides,
+    Command, CommandId, Event, ListenConfig, MediaError, Outcome, RecordingConfig, RecordingTarget,
+    SessionId, Sides,
 };
 use crate::dsp::utterance::UtteranceLimits;
 use crate::engine::Input;
@@ -20,8 +21,7 @@ fn prompt() -> Arc<Prompt> {
 
 fn record(command: u64, session: SessionId) -> Command {
     let config = RecordingConfig {
-        file_in: "in.wav".into(),
-        file_out: "out.wav".into(),
+        target: RecordingTarget::sides("in.wav".into(), "out.wav".into()),
         end_of_silence: Some(ms(100)),
         end_of_key: digits("#"),
         duration: None,
@@ -248,14 +248,14 @@ proptest! {
                 Step::Poison(session) => rig.engine.poison(SessionId(session)),
                 Step::Hear(session) => {
                     let (session, source, bytes) = (SessionId(session), phone.address, phone.speak());
-                    rig.input(Input::Datagram { session, source, rtcp: false, bytes: &bytes });
+                    rig.receive_at(session, source, &bytes);
                     rig.pass(PTIME);
                 }
                 Step::Key(session) => {
                     let (session, source) = (SessionId(session), phone.address);
                     let begin = phone.timestamp;
                     let bytes = phone.event('#', begin, 160, true);
-                    rig.input(Input::Datagram { session, source, rtcp: false, bytes: &bytes });
+                    rig.receive_at(session, source, &bytes);
                 }
                 Step::RecordingFails(command) => {
                     let result = Err(MediaError::Internal);

@@ -164,7 +164,9 @@ impl Party {
             assert!(place as usize >= sound.len(), "sound over sound");
             sound.resize(place as usize, 0);
             let mut samples = vec![0; sent.payload().len()];
-            let codec = Codec::from_static_payload_type(header.payload_type).unwrap();
+            let codec = Codec::from_static_payload_type(header.payload_type)
+                .and_then(Codec::law)
+                .unwrap();
             codec.decode(sent.payload(), &mut samples);
             sound.extend(samples);
         }

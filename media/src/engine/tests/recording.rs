@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::rig::{PTIME, Phone, Recorded, Rig, SESSION, digits, is_tone, ms};
 use crate::command::{
-    Command, CommandId, Event, MediaError, Outcome, RecordingConfig, RecordingEnd,
+    Command, CommandId, Event, MediaError, Outcome, RecordingConfig, RecordingEnd, RecordingTarget,
 };
 use crate::dsp::tone::burst;
 use crate::engine::Input;
@@ -15,8 +15,7 @@ use crate::prompt::Prompt;
 
 fn options() -> RecordingConfig {
     RecordingConfig {
-        file_in: "in.wav".into(),
-        file_out: "out.wav".into(),
+        target: RecordingTarget::sides("in.wav".into(), "out.wav".into()),
         end_of_silence: None,
         end_of_key: Vec::new(),
         duration: None,

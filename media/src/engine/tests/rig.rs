@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::codec::Codec;
 use crate::command::{
     Command, CommandId, Direction, Event, ExternalId, Outcome, SessionConfig, SessionId,
+    TelephoneEvent,
 };
 use crate::dsp::level::dbov;
 use crate::dsp::meter::frequency_power;
@@ -13,7 +14,7 @@ use crate::dsp::tone::ToneGenerator;
 use crate::dtmf::Digit;
 use crate::engine::{Engine, EngineConfig, Input, Output};
 use crate::frame::Frame;
-use crate::rtp::{MediaTime, RtpHeader, SeqNo, Ssrc, split};
+use crate::rtp::{MediaTime, Protector, RtpHeader, SeqNo, Ssrc, split};
 use crate::sim::start;
 
 pub(super) const PTIME: Duration = Duration::from_millis(20);
@@ -91,6 +92,8 @@ pub(super) struct Rig {
     /// Answers binding and recording at once, as the host does.
     pub(super) answers: bool,
     pub(super) wakes: u64,
+    /// How long it takes to send a datagram or to tell a key.
+    pub(super) sending: Duration,
     next_at: Option<Instant>,
 }
 
@@ -112,6 +115,7 @@ impl Rig {
             ticks: Vec::new(),
             answers: true,
             wakes: 0,
+            sending: Duration::ZERO,
             next_at: None,
         }
     }
@@ -158,6 +162,7 @@ impl Rig {
             session,
             source,
             rtcp: false,
+            arrival: self.now,
             bytes,
         });
     }
@@ -224,7 +229,9 @@ impl Rig {
             .filter(|sent| sent.header().payload_type != TELEPHONE_EVENT)
             .fold(Vec::new(), |mut sound, sent| {
                 let mut samples = vec![0; sent.payload().len()];
-                let codec = Codec::from_static_payload_type(sent.header().payload_type).unwrap();
+                let codec = Codec::from_static_payload_type(sent.header().payload_type)
+                    .and_then(Codec::law)
+                    .unwrap();
                 codec.decode(sent.payload(), &mut samples);
                 sound.extend(samples);
                 sound
@@ -240,6 +247,7 @@ impl Rig {
                     to,
                     rtcp,
                     bytes,
+                    origin,
                 } => {
                     self.sent.push(Sent {
                         session,
@@ -248,8 +256,16 @@ impl Rig {
                         rtcp,
                         bytes: bytes.to_vec(),
                     });
+                    if let Some(origin) = origin {
+                        self.engine.sent(session, origin, at + self.sending);
+                    }
                 }
-                Output::Event(event) => self.events.push((at, event)),
+                Output::Event(event) => {
+                    if let Event::Digit { session, .. } = &event {
+                        self.engine.told_digit(*session, at + self.sending);
+                    }
+                    self.events.push((at, event));
+                }
                 Output::Bind { session, .. } if answers => {
                     self.engine.handle_input(
                         at,
@@ -268,8 +284,8 @@ impl Rig {
                     self.recorded.push(Recorded {
                         recording,
                         position,
-                        heard: *heard,
-                        said: said.copied().unwrap_or_default(),
+                        heard: heard.narrow,
+                        said: said.map(|said| said.narrow).unwrap_or_default(),
                     });
                 }
                 Output::RecordEnd { recording, .. } => {
@@ -284,6 +300,7 @@ impl Rig {
                         );
                     }
                 }
+                Output::Encode { prompt, codec } => prompt.encode(codec),
                 Output::Pin { source, .. } => self.pins.push(source),
                 Output::ExternalTick {
                     external,
@@ -308,7 +325,10 @@ pub(super) fn config(phone: &Phone) -> SessionConfig {
         rtcp_mux: false,
         send: (0, Codec::Pcmu),
         receive: vec![(0, Codec::Pcmu), (8, Codec::Pcma)],
-        telephone_event: Some(TELEPHONE_EVENT),
+        telephone_event: Some(TelephoneEvent::narrow(TELEPHONE_EVENT)),
+        receive_events: vec![TELEPHONE_EVENT],
+        red: None,
+        srtp: None,
         direction: Direction::SendRecv,
         ptime: PTIME,
         cname: "someone".into(),
@@ -322,6 +342,8 @@ pub(super) struct Phone {
     pub(super) ssrc: u32,
     pub(super) seq: u16,
     pub(super) timestamp: u32,
+    /// Protects what it sends.
+    pub(super) srtp: Option<Protector>,
     tone: ToneGenerator,
 }
 
@@ -333,6 +355,7 @@ impl Phone {
             ssrc: 77,
             seq: 65_500,
             timestamp: 5_000,
+            srtp: None,
             tone: ToneGenerator::single(hertz, -12.0),
         }
     }
@@ -352,8 +375,8 @@ impl Phone {
     pub(super) fn speak_for(&mut self, samples: usize) -> Vec<u8> {
         let mut samples = vec![0; samples];
         self.tone.fill(&mut samples);
-        let octets = self.codec.encode_all(&samples);
-        self.packet(self.codec.static_payload_type(), &octets)
+        let octets = self.codec.law().unwrap().encode_all(&samples);
+        self.packet(self.codec.static_payload_type().unwrap(), &octets)
     }
 
     /// Speaks one tone from now on.
@@ -364,8 +387,8 @@ impl Phone {
     /// The next 20 ms of silence.
     pub(super) fn hush(&mut self) -> Vec<u8> {
         self.packet(
-            self.codec.static_payload_type(),
-            &[self.codec.silence(); 160],
+            self.codec.static_payload_type().unwrap(),
+            &[self.codec.law().unwrap().silence(); 160],
         )
     }
 
@@ -398,6 +421,15 @@ impl Phone {
         let mut datagram = vec![0; 12];
         header.write(&mut datagram);
         datagram.extend_from_slice(payload);
+        if let Some(srtp) = &mut self.srtp {
+            srtp.protect_rtp(&mut datagram, 0).unwrap();
+        }
         datagram
     }
+}
+
+/// Whether a peer knows telephone-events.
+pub(super) fn set_events(config: &mut SessionConfig, knows: bool) {
+    config.telephone_event = knows.then_some(TelephoneEvent::narrow(TELEPHONE_EVENT));
+    config.receive_events = knows.then_some(TELEPHONE_EVENT).into_iter().collect();
 }
