@@ -114,7 +114,7 @@ pub struct Endpoint {
     /// Makes the tags of answers given without state.
     secret: [u8; 32],
     layer: TransactionLayer<Owner>,
-    slots: HashMap<DialogId, Slot>,
+    slots: HashMap<DialogId, Box<Slot>>,
     /// INVITEs of ours whose call is over.
     forks: HashMap<DialogId, Forks>,
     /// Our tags, which are one per dialog.

@@ -99,24 +99,25 @@ pub(super) fn stamp(headers: &mut Headers, via: &Via, hop: Hop) {
     }
     let port = hop.remote.port().to_string();
     let address = hop.remote.ip().to_string();
-    let raw = headers.get(&HeaderName::Via).map(|value| value.to_vec());
+    let raw = headers.get(&HeaderName::Via);
     if let Some(raw) = raw.filter(|raw| !raw.contains(&b'"') && !via.params.has("received")) {
-        let end = raw
-            .iter()
-            .position(|byte| *byte == b',')
-            .unwrap_or(raw.len());
+        let end = memchr::memchr(b',', raw).unwrap_or(raw.len());
         let (top, below) = raw.split_at(end);
-        let mut parts = Vec::new();
+        let added = port.len() + ";rport=;received=".len() + address.len();
+        let mut stamped = Vec::with_capacity(raw.len() + added);
         for part in top.split(|byte| *byte == b';') {
             let name = part.split(|byte| *byte == b'=').next().unwrap_or_default();
-            parts.push(if name.trim_ascii().eq_ignore_ascii_case(b"rport") {
-                format!("rport={port}").into_bytes()
+            if name.trim_ascii().eq_ignore_ascii_case(b"rport") {
+                stamped.extend_from_slice(b"rport=");
+                stamped.extend_from_slice(port.as_bytes());
             } else {
-                part.to_vec()
-            });
+                stamped.extend_from_slice(part);
+            }
+            stamped.push(b';');
         }
-        parts.push(format!("received={address}").into_bytes());
-        let stamped = [&parts.join(&b';'), below].concat();
+        stamped.extend_from_slice(b"received=");
+        stamped.extend_from_slice(address.as_bytes());
+        stamped.extend_from_slice(below);
         headers.set_first(&HeaderName::Via, stamped);
         return;
     }

@@ -1,5 +1,6 @@
 //! What we say of ourselves in the messages of a dialog.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -48,14 +49,17 @@ impl Identity {
         if hop.transport == Transport::Tcp {
             uri.params.set("transport", "tcp");
         }
-        format!("<{}>", Uri::Sip(uri))
+        let mut contact = String::with_capacity(64);
+        // A write into a String has no way to fail.
+        let _ = write!(contact, "<{}>", Uri::Sip(uri));
+        contact
     }
 
     /// A response to `request` whose To carries `tag`.
     #[must_use]
     pub fn response(&self, request: &Request, status: Status, tag: &str) -> Response {
         let mut response = Response::to(request, status);
-        let has_tag = request.headers.to().is_ok_and(|to| to.tag().is_some());
+        let has_tag = request.headers.to_tag().is_some();
         if !has_tag && let Some(to) = response.headers.get(&HeaderName::To) {
             let to = with_tag(to, tag);
             response.headers.set(HeaderName::To, to);

@@ -40,7 +40,7 @@ use super::refresh::{Due, SessionTimer};
 use super::reliable::{Confirmed, Reliable};
 use crate::sip::event::{DialogId, EndCause, Event, RequestId};
 use crate::sip::hop::{ConnectionId, Hop};
-use crate::sip::message::{HeaderName, Method, NameAddr, Request, Status};
+use crate::sip::message::{HeaderName, Method, Request, Status};
 use crate::sip::transaction::{ClientEvent, TransactionId, earliest};
 
 /// The call part of a dialog, whoever opened it.
@@ -147,8 +147,7 @@ impl InviteUsage {
         request: &Arc<Request>,
         hop: Hop,
     ) {
-        let from = request.headers.from().ok();
-        self.enter_branch(from.as_ref().and_then(NameAddr::tag));
+        self.enter_branch(request.headers.from_tag().as_deref());
         self.handle_ordered(now, floor, transaction, request, hop);
         self.leave_branch();
     }

@@ -48,10 +48,10 @@ impl Endpoint {
         self.tags.insert(local_tag.into(), dialog);
         self.slots.insert(
             dialog,
-            Slot {
+            Box::new(Slot {
                 usage,
                 connection: None,
-            },
+            }),
         );
         self.settle(now, dialog);
     }
@@ -80,7 +80,7 @@ impl Endpoint {
     pub(super) fn parts(
         &mut self,
     ) -> (
-        &mut HashMap<DialogId, Slot>,
+        &mut HashMap<DialogId, Box<Slot>>,
         &mut HashMap<DialogId, Forks>,
         Floor<'_>,
     ) {

@@ -94,9 +94,10 @@ impl Endpoint {
     /// Finds whom a new request is for; an error is what its sender is told.
     fn admit(&mut self, now: Instant, key: ServerKey, incoming: &Incoming) -> Result<(), Refusal> {
         let request = &incoming.request;
-        let to = request.headers.to()?;
-        if let Some(tag) = to.tag().filter(|_| request.method != Method::Register) {
-            let dialog = self.find_dialog(request, tag).ok_or(Refusal::NoDialog)?;
+        let tag = request.headers.to_tag();
+        if let Some(tag) = tag.filter(|_| request.method != Method::Register) {
+            let dialog = self.find_dialog(request, &tag);
+            let dialog = dialog.ok_or(Refusal::NoDialog)?;
             check_extensions(request)?;
             if self.layer.count() >= self.limits.transactions.saturating_mul(2) {
                 return Err(Refusal::Overloaded);
@@ -171,8 +172,8 @@ impl Endpoint {
     }
 
     fn handle_ack(&mut self, now: Instant, ack: &Request) {
-        let to = ack.headers.to().ok();
-        let dialog = to.and_then(|to| self.find_dialog(ack, to.tag()?));
+        let tag = ack.headers.to_tag();
+        let dialog = tag.and_then(|tag| self.find_dialog(ack, &tag));
         match dialog {
             Some(dialog) => self.with(now, dialog, |usage, floor| {
                 usage.handle_ack(now, floor, ack)
@@ -184,9 +185,9 @@ impl Endpoint {
     fn find_dialog(&self, request: &Request, local_tag: &str) -> Option<DialogId> {
         let id = *self.tags.get(local_tag)?;
         let call_id = request.headers.call_id().ok()?;
-        let from = request.headers.from().ok()?;
+        let from_tag = request.headers.from_tag();
         let usage = &self.slots.get(&id)?.usage;
-        usage.is_of(call_id, from.tag()).then_some(id)
+        usage.is_of(call_id, from_tag.as_deref()).then_some(id)
     }
 
     /// Answers once and keeps nothing: the request is refused anew when it is resent (RFC 3261 §8.2.7).

@@ -57,7 +57,10 @@ pub(super) fn is_same_name(one: &[u8], other: &[u8]) -> bool {
 
 /// Undoes the escapes of a part that passed [`check`].
 pub(super) fn decode(part: &[u8]) -> String {
-    let plain = plain_bytes(part).collect();
+    let plain = match memchr::memchr(b'%', part) {
+        Some(_) => plain_bytes(part).collect(),
+        None => part.to_vec(),
+    };
     match String::from_utf8(plain) {
         Ok(text) if !text.chars().any(|c| raw_byte(c).is_some()) => text,
         Ok(text) => mark_raw_bytes(text.as_bytes()),

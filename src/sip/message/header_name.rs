@@ -123,7 +123,7 @@ header_names! {
 
 /// The name of a header that has no variant in [`HeaderName`].
 #[derive(Clone, Debug)]
-pub struct ExtensionName(Token);
+pub struct ExtensionName(Box<Token>);
 
 impl HeaderName {
     /// Reads a full or compact name.
@@ -143,7 +143,7 @@ impl HeaderName {
 
     fn extension(name: Bytes) -> Result<Self, ParseError> {
         let token = Token::new(name).map_err(|_| ParseError::Malformed("header name"))?;
-        Ok(Self::Other(ExtensionName(token)))
+        Ok(Self::Other(ExtensionName(Box::new(token))))
     }
 
     fn known(name: &[u8]) -> Option<Self> {

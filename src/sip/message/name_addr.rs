@@ -62,6 +62,12 @@ impl NameAddr {
         params::header_params(parts.params).try_for_each(|param| param.map(drop))
     }
 
+    /// The tag of an element whose grammar was checked, without making the rest of it.
+    pub(super) fn tag_of(element: &[u8]) -> Option<String> {
+        let parts = Parts::split(element).ok()?;
+        params::header_param_value(parts.params, b"tag")
+    }
+
     /// Names one end of a dialog.
     #[must_use]
     pub fn tag(&self) -> Option<&str> {

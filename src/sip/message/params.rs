@@ -91,13 +91,7 @@ impl Params {
             .map(|param| {
                 param.map(|(name, value, is_quoted)| Param {
                     name: token::text(name),
-                    value: value.map(|value| {
-                        if is_quoted {
-                            token::unescape_quoted(value)
-                        } else {
-                            token::text(value)
-                        }
-                    }),
+                    value: value.map(|value| plain(value, is_quoted)),
                     is_quoted,
                 })
             })
@@ -182,6 +176,28 @@ pub(super) fn header_params(
             Ok(param)
         }))
     })
+}
+
+/// The value of one parameter behind a header element, as [`Params::value`] gives it; `None` where any of
+/// them is malformed.
+pub(super) fn header_param_value(bytes: &[u8], name: &[u8]) -> Option<String> {
+    let mut found = None;
+    for param in header_params(bytes) {
+        let (known, value, is_quoted) = param.ok()?;
+        if known.eq_ignore_ascii_case(name) {
+            found = value.map(|value| plain(value, is_quoted));
+        }
+    }
+    found
+}
+
+/// A value without quotes and escapes.
+fn plain(value: &[u8], is_quoted: bool) -> String {
+    if is_quoted {
+        token::unescape_quoted(value)
+    } else {
+        token::text(value)
+    }
 }
 
 /// The names so far: each may stand once (RFC 3261 §7.3.1, §19.1.1), or two readers could take two tags,

@@ -71,6 +71,18 @@ impl Headers {
         NameAddr::parse(self.needed(&HeaderName::To, "To")?)
     }
 
+    /// The tag in From, read alone.
+    #[must_use]
+    pub fn from_tag(&self) -> Option<String> {
+        NameAddr::tag_of(self.get(&HeaderName::From)?)
+    }
+
+    /// The tag in To, read alone.
+    #[must_use]
+    pub fn to_tag(&self) -> Option<String> {
+        NameAddr::tag_of(self.get(&HeaderName::To)?)
+    }
+
     /// The Call-ID, compared byte for byte.
     ///
     /// # Errors

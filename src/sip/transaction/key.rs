@@ -19,33 +19,32 @@ impl ServerKey {
     /// The transaction that `request`, whose top Via is `via` as it was received, makes or resends.
     #[must_use]
     pub fn of(request: &Request, via: &Via) -> Self {
-        Self::new(request, via, &request.method, to_tag(request).as_deref())
+        Self::new(request, via, &request.method, true)
     }
 
     /// The INVITE transactions that an ACK or CANCEL may belong to, most likely first.
     ///
     /// An ACK of RFC 2543 carries the To tag of our response, which the INVITE did not have.
-    #[must_use]
-    pub fn of_invite(request: &Request, via: &Via) -> [Self; 2] {
-        let tag = to_tag(request);
-        [tag.as_deref(), None].map(|tag| Self::new(request, via, &Method::Invite, tag))
+    pub fn of_invite(request: &Request, via: &Via) -> impl Iterator<Item = Self> {
+        let key = |with_tag| Self::new(request, via, &Method::Invite, with_tag);
+        let without_tag = transaction_branch(via).is_none().then(|| key(false));
+        std::iter::once(key(true)).chain(without_tag)
     }
 
-    fn new(request: &Request, via: &Via, method: &Method, to_tag: Option<&str>) -> Self {
+    fn new(request: &Request, via: &Via, method: &Method, with_to_tag: bool) -> Self {
         let mut key = String::with_capacity(96);
-        match via
-            .branch()
-            .and_then(|branch| branch.strip_prefix(MAGIC_COOKIE))
-        {
-            Some(branch) if !branch.is_empty() => {
+        match transaction_branch(via) {
+            Some(branch) => {
                 key.push_str(branch);
-                let host = via.host.to_string().to_ascii_lowercase();
+                let host = key.len();
                 // A write into a String has no way to fail.
-                let _ = write!(key, "\0{host}\0{}", via.port.unwrap_or(DEFAULT_PORT));
+                let _ = write!(key, "\0{}", via.host);
+                key[host..].make_ascii_lowercase();
+                let _ = write!(key, "\0{}", via.port.unwrap_or(DEFAULT_PORT));
             }
-            _ => {
-                let from_tag = request.headers.from().ok();
-                let from_tag = from_tag.as_ref().and_then(|from| from.tag());
+            None => {
+                let from_tag = request.headers.from_tag();
+                let to_tag = request.headers.to_tag().filter(|_| with_to_tag);
                 let call_id = raw(request, &HeaderName::CallId);
                 let cseq = request.headers.cseq().map_or(0, |cseq| cseq.number);
                 let via = raw(request, &HeaderName::Via);
@@ -70,14 +69,14 @@ impl MergeKey {
     /// The key of a request outside a dialog; `None` for one with a To tag.
     #[must_use]
     pub(super) fn of(request: &Request) -> Option<Self> {
-        if to_tag(request).is_some() {
+        if request.headers.to_tag().is_some() {
             return None;
         }
-        let from = request.headers.from().ok()?;
+        let tag = request.headers.from_tag().unwrap_or_default();
         let call_id = raw(request, &HeaderName::CallId);
         let cseq = raw(request, &HeaderName::CSeq);
-        let tag = from.tag().unwrap_or_default();
-        Some(Self(format!("{tag}\0{call_id}\0{cseq}").into_boxed_str()))
+        let key = [&tag, "\0", &call_id, "\0", &cseq].concat();
+        Some(Self(key.into_boxed_str()))
     }
 }
 
@@ -94,9 +93,10 @@ pub fn has_cookie(via: &Via) -> bool {
         .is_some_and(|branch| branch.starts_with(MAGIC_COOKIE))
 }
 
-fn to_tag(request: &Request) -> Option<String> {
-    let to = request.headers.to().ok()?;
-    to.tag().map(str::to_owned)
+/// What follows the cookie, where there is one.
+fn transaction_branch(via: &Via) -> Option<&str> {
+    let branch = via.branch()?.strip_prefix(MAGIC_COOKIE)?;
+    (!branch.is_empty()).then_some(branch)
 }
 
 fn raw<'a>(request: &'a Request, name: &HeaderName) -> std::borrow::Cow<'a, str> {

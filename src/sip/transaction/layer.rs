@@ -434,8 +434,8 @@ impl<O: Copy> TransactionLayer<O> {
     }
 
     fn find_invite(&self, request: &Request, via: &Via) -> Option<TransactionId> {
-        let keys = ServerKey::of_invite(request, via);
-        keys.iter().find_map(|key| self.servers.get(key)).copied()
+        let mut keys = ServerKey::of_invite(request, via);
+        keys.find_map(|key| self.servers.get(&key).copied())
     }
 
     fn issue(&mut self) -> TransactionId {
