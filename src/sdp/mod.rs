@@ -5,6 +5,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
+pub mod codecs;
+pub mod crypto;
+pub mod format;
 pub mod negotiate;
 
 /// A session description as far as an audio session needs it; unknown lines are passed over.
@@ -60,7 +63,7 @@ pub struct MediaDescription {
 }
 
 /// The `a=` lines of one section, in order (RFC 8866 §5.13).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Attributes(Vec<(String, String)>);
 
 /// Why a body is not a session description; the caller answers 400.
@@ -253,6 +256,17 @@ impl Attributes {
             .iter()
             .filter(move |(known, _)| known.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
+    }
+}
+
+/// Keys are not told.
+impl fmt::Debug for Attributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |(name, value): &(String, String)| match name.eq_ignore_ascii_case("crypto") {
+            true => (name.clone(), "…".to_owned()),
+            false => (name.clone(), value.clone()),
+        };
+        f.debug_list().entries(self.0.iter().map(told)).finish()
     }
 }
 
