@@ -258,7 +258,10 @@ impl Run<'_> {
             return BEEP;
         }
         let is_sound = !text.contains(char::is_whitespace)
-            && (text.contains("://") || [".wav", ".mp3"].iter().any(|end| text.ends_with(end)));
+            && (text.contains("://")
+                || [".wav", ".mp3", ".ogg", ".opus", ".flac"]
+                    .iter()
+                    .any(|end| text.ends_with(end)));
         if is_sound {
             return SOUND;
         }
@@ -280,7 +283,7 @@ impl Run<'_> {
         let name = format!("recording-{}", self.log.recordings);
         let recording = Recording {
             id: RecordingId(self.rng.uuid()),
-            filenames: vec![format!("{name}_in.wav"), format!("{name}_out.wav")],
+            filenames: options.layout.filenames(&name, options.format),
             name,
             format: options.format,
         };

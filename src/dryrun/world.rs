@@ -10,7 +10,7 @@ use super::log::{End, EndedBy, Log};
 use super::script::{Caller, Deed, StartedBy, Test, When};
 use crate::flow::{
     Activeflow, Address, CallVariables, Flow, FlowCommandId, FlowEvent, FlowOutcome, Limits,
-    MessageVariables, Reference, ReferenceType,
+    MessageVariables, Pair, Reference, ReferenceType,
 };
 use crate::ids::{ActiveflowId, CallId, Rng};
 use crate::status::{CallStatus, HangupReason};
@@ -328,7 +328,7 @@ fn reference(test: &Test, call: CallId) -> Reference {
 }
 
 /// Those of the call or message, and then the test's own.
-fn variables(test: &Test, call: CallId, status: CallStatus) -> Vec<(String, String)> {
+fn variables(test: &Test, call: CallId, status: CallStatus) -> Vec<Pair> {
     let Caller { target, name } = &test.caller;
     let (source, destination) = (address(target, name), address(&test.dial, ""));
     let mut variables = match &test.started_by {
@@ -353,7 +353,8 @@ fn variables(test: &Test, call: CallId, status: CallStatus) -> Vec<(String, Stri
         }
         .to_pairs(),
     };
-    variables.extend(test.variables.iter().cloned());
+    let own = test.variables.iter().cloned();
+    variables.extend(own.map(|(name, value)| (name.into(), value)));
     variables
 }
 

@@ -19,6 +19,7 @@
 //! assistant or a queue could be reached ends the activeflow; what goes wrong in any other is logged, and
 //! the cursor goes on.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -103,7 +104,7 @@ impl Activeflow {
         id: ActiveflowId,
         flow: &Flow,
         reference: Reference,
-        variables: Vec<(String, String)>,
+        variables: impl IntoIterator<Item = (impl Into<Cow<'static, str>>, String)>,
         epoch: Epoch,
         limits: Limits,
         rng: Rng,
@@ -134,7 +135,7 @@ impl Activeflow {
             current: None,
             executed: VecDeque::new(),
         };
-        for (name, value) in &variables {
+        for (name, value) in variables {
             activeflow.set_variable(name, value);
         }
         activeflow
@@ -174,16 +175,28 @@ impl Activeflow {
         }
         let parent = self.parent.map_or(Uuid::nil(), |parent| parent.0);
         let created = jiff::Timestamp::try_from(self.epoch.wall(now)).map(|at| at.to_string());
-        for (field, value) in [
-            ("id", self.id.to_string()),
-            ("reference_type", self.reference.kind.as_str().to_owned()),
-            ("reference_id", self.reference.id.to_string()),
-            ("reference_activeflow_id", parent.to_string()),
-            ("flow_id", self.flow_id.clone()),
-            ("complete_count", self.complete_count.to_string()),
-            ("tm_create", created.unwrap_or_default()),
+        for (name, value) in [
+            ("voipbin.activeflow.id", self.id.to_string()),
+            (
+                "voipbin.activeflow.reference_type",
+                self.reference.kind.as_str().to_owned(),
+            ),
+            (
+                "voipbin.activeflow.reference_id",
+                self.reference.id.to_string(),
+            ),
+            (
+                "voipbin.activeflow.reference_activeflow_id",
+                parent.to_string(),
+            ),
+            ("voipbin.activeflow.flow_id", self.flow_id.clone()),
+            (
+                "voipbin.activeflow.complete_count",
+                self.complete_count.to_string(),
+            ),
+            ("voipbin.activeflow.tm_create", created.unwrap_or_default()),
         ] {
-            self.set_variable(&format!("{ACTIVEFLOW}{field}"), &value);
+            self.set_variable(name, value);
         }
         if self.reference.kind == ReferenceType::Call {
             self.set_variable(CALL_STATUS, self.call_status.as_str());
@@ -381,7 +394,11 @@ impl Activeflow {
     }
 
     /// Sets a variable, or logs why not.
-    pub(super) fn set_variable(&mut self, name: &str, value: &str) {
+    pub(super) fn set_variable(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<String>,
+    ) {
         if let Err(why) = self.variables.set(name, value) {
             debug!(activeflow = %self.id, %why, "variable not set");
         }

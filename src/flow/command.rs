@@ -291,6 +291,8 @@ pub enum FlowCommand {
 pub struct RecordingOptions {
     /// Format of the files.
     pub format: RecordingFormat,
+    /// Which side lies in which file.
+    pub layout: RecordingLayout,
     /// Ends after this much silence.
     pub end_of_silence: Option<Duration>,
     /// Ends on a digit.
@@ -308,6 +310,22 @@ pub enum RecordingFormat {
     /// RIFF WAVE.
     #[default]
     Wav,
+    /// MPEG layer 3.
+    Mp3,
+    /// Opus in Ogg.
+    Ogg,
+}
+
+/// Which side of a call lies in which file of its recording.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecordingLayout {
+    /// Each in a file of its own, as VoIPBIN has it.
+    #[default]
+    Split,
+    /// Both in one channel.
+    Mono,
+    /// The party on the left, what it heard on the right.
+    Stereo,
 }
 
 impl RecordingFormat {
@@ -316,6 +334,23 @@ impl RecordingFormat {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Wav => "wav",
+            Self::Mp3 => "mp3",
+            Self::Ogg => "ogg",
+        }
+    }
+}
+
+impl RecordingLayout {
+    /// The files of a recording.
+    #[must_use]
+    pub fn filenames(self, name: &str, format: RecordingFormat) -> Vec<String> {
+        let extension = format.as_str();
+        match self {
+            Self::Split => vec![
+                format!("{name}_in.{extension}"),
+                format!("{name}_out.{extension}"),
+            ],
+            Self::Mono | Self::Stereo => vec![format!("{name}.{extension}")],
         }
     }
 }

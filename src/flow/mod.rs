@@ -42,7 +42,8 @@ pub use action::{
 };
 pub use activeflow::{Activeflow, ExecutedAction};
 pub use command::{
-    EndOfKey, FlowCommand, FlowCommandId, Gender, RecordingFormat, RecordingOptions,
+    EndOfKey, FlowCommand, FlowCommandId, Gender, RecordingFormat, RecordingLayout,
+    RecordingOptions,
 };
 pub use condition::{
     CallDigitsCondition, CallStatusCondition, DatetimeCondition, Operator, ValueType,
@@ -56,6 +57,6 @@ pub use outward::{
     AiSummary, AiTalk, Anonymous, Assistance, CallFlow, Dial, Direction, Email, ExternalMedia,
     MachineResult, NewCalls, QueuePlace, TranscribeOptions,
 };
-pub use reference::{Address, CallVariables, MessageVariables, Reference, ReferenceType};
+pub use reference::{Address, CallVariables, MessageVariables, Pair, Reference, ReferenceType};
 pub use template::{Late, MAX_DURATION, Milliseconds, ResolveError, Seconds, Template};
 pub use variable::{VariableError, Variables};

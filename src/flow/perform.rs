@@ -212,7 +212,7 @@ impl Activeflow {
             ActionKind::VariableSet { key, value } => {
                 let key = key.fill(self.scope())?.into_owned();
                 let value = value.fill(self.scope())?.into_owned();
-                self.variables.set(&key, &value)?;
+                self.variables.set(key, value)?;
                 Ok(Step::Next)
             }
             ActionKind::Sleep { duration } => {

@@ -1,5 +1,7 @@
 //! What started an activeflow, and the variables that it brings.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use super::event::{FlowEvent, Recording};
@@ -7,6 +9,9 @@ use super::outward::QueuePlace;
 use super::variable::{AICALL_STATUS, CALL_STATUS, DIGITS};
 use crate::ids::CallId;
 use crate::status::CallStatus;
+
+/// A variable to be set: its name and value.
+pub type Pair = (Cow<'static, str>, String);
 
 /// What started an activeflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +78,19 @@ pub struct Address {
     pub detail: String,
 }
 
+/// The names of the variables of one address.
+macro_rules! address_names {
+    ($of:literal) => {
+        [
+            concat!($of, ".type"),
+            concat!($of, ".target"),
+            concat!($of, ".target_name"),
+            concat!($of, ".name"),
+            concat!($of, ".detail"),
+        ]
+    };
+}
+
 /// What a call tells its flow when it starts it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallVariables {
@@ -93,9 +111,10 @@ pub struct CallVariables {
 impl CallVariables {
     /// The `voipbin.call.*` variables, the digits empty.
     #[must_use]
-    pub fn to_pairs(&self) -> Vec<(String, String)> {
+    pub fn to_pairs(&self) -> Vec<Pair> {
         let master = self.master.map_or(Uuid::nil(), |master| master.0);
-        let mut pairs = vec![
+        let mut pairs = Vec::with_capacity(17);
+        pairs.extend([
             pair("voipbin.call.id", self.id.to_string()),
             pair(
                 "voipbin.call.direction",
@@ -113,9 +132,15 @@ impl CallVariables {
                 "voipbin.call.destination.number",
                 self.destination.target.as_str(),
             ),
-        ];
-        pairs.extend(address_pairs("voipbin.call.source", &self.source));
-        pairs.extend(address_pairs("voipbin.call.destination", &self.destination));
+        ]);
+        pairs.extend(address_pairs(
+            address_names!("voipbin.call.source"),
+            &self.source,
+        ));
+        pairs.extend(address_pairs(
+            address_names!("voipbin.call.destination"),
+            &self.destination,
+        ));
         pairs
     }
 }
@@ -142,7 +167,7 @@ pub struct MessageVariables {
 impl MessageVariables {
     /// The `voipbin.conversation.*`, `voipbin.conversation_message.*` and `voipbin.message.*` variables.
     #[must_use]
-    pub fn to_pairs(&self) -> Vec<(String, String)> {
+    pub fn to_pairs(&self) -> Vec<Pair> {
         let (direction, source, destination) = if self.is_incoming {
             ("incoming", &self.peer, &self.own)
         } else {
@@ -162,25 +187,34 @@ impl MessageVariables {
                 destination.target.as_str(),
             ),
         ];
-        pairs.extend(address_pairs("voipbin.conversation.self", &self.own));
-        pairs.extend(address_pairs("voipbin.conversation.peer", &self.peer));
+        pairs.extend(address_pairs(
+            address_names!("voipbin.conversation.self"),
+            &self.own,
+        ));
+        pairs.extend(address_pairs(
+            address_names!("voipbin.conversation.peer"),
+            &self.peer,
+        ));
         pairs
     }
 }
 
-fn address_pairs(of: &str, address: &Address) -> [(String, String); 5] {
-    [
-        ("type", &address.kind),
-        ("target", &address.target),
-        ("target_name", &address.target_name),
-        ("name", &address.name),
-        ("detail", &address.detail),
-    ]
-    .map(|(field, value)| pair(&format!("{of}.{field}"), value.as_str()))
+fn address_pairs(names: [&'static str; 5], address: &Address) -> impl Iterator<Item = Pair> {
+    let values = [
+        &address.kind,
+        &address.target,
+        &address.target_name,
+        &address.name,
+        &address.detail,
+    ];
+    names
+        .into_iter()
+        .zip(values)
+        .map(|(name, value)| pair(name, value.as_str()))
 }
 
 /// The `voipbin.recording.*` variables of a recording of `call`.
-pub(super) fn recording_pairs(recording: &Recording, call: Uuid) -> Vec<(String, String)> {
+pub(super) fn recording_pairs(recording: &Recording, call: Uuid) -> Vec<Pair> {
     vec![
         pair("voipbin.recording.id", recording.id.to_string()),
         pair("voipbin.recording.reference_type", "call"),
@@ -192,7 +226,7 @@ pub(super) fn recording_pairs(recording: &Recording, call: Uuid) -> Vec<(String,
 }
 
 /// The `voipbin.queue.*` and `voipbin.queuecall.*` variables; times in milliseconds.
-pub(super) fn queue_pairs(place: &QueuePlace) -> Vec<(String, String)> {
+pub(super) fn queue_pairs(place: &QueuePlace) -> Vec<Pair> {
     vec![
         pair("voipbin.queue.id", place.queue_id.to_string()),
         pair("voipbin.queue.name", place.name.as_str()),
@@ -210,7 +244,7 @@ pub(super) fn queue_pairs(place: &QueuePlace) -> Vec<(String, String)> {
 }
 
 /// The variables of news that sets nothing else.
-pub(super) fn told_pairs(event: FlowEvent) -> Vec<(String, String)> {
+pub(super) fn told_pairs(event: FlowEvent) -> Vec<Pair> {
     match event {
         FlowEvent::TranscribeStarted {
             id,
@@ -251,6 +285,6 @@ pub(super) fn told_pairs(event: FlowEvent) -> Vec<(String, String)> {
     }
 }
 
-fn pair(name: &str, value: impl Into<String>) -> (String, String) {
-    (name.to_owned(), value.into())
+fn pair(name: &'static str, value: impl Into<String>) -> Pair {
+    (name.into(), value.into())
 }

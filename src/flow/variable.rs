@@ -59,18 +59,23 @@ pub enum VariableError {
 /// Names and values, within [`MAX_VALUE`] and [`MAX_TOTAL`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Variables {
-    values: BTreeMap<String, String>,
+    values: BTreeMap<Cow<'static, str>, String>,
     /// Bytes of all names and values.
     total: usize,
 }
 
 impl Variables {
     /// Sets one variable; on an error the old value stays.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), VariableError> {
+    pub fn set(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<String>,
+    ) -> Result<(), VariableError> {
+        let (name, value) = (name.into(), value.into());
         if value.len() > MAX_VALUE {
             return Err(VariableError::ValueTooLong);
         }
-        let known = self.values.get_mut(name);
+        let known = self.values.get_mut(&name);
         let replaced = known.as_ref().map_or(0, |known| name.len() + known.len());
         let total = self.total - replaced + name.len() + value.len();
         if total > MAX_TOTAL {
@@ -78,9 +83,9 @@ impl Variables {
         }
         self.total = total;
         match known {
-            Some(known) => value.clone_into(known),
+            Some(known) => *known = value,
             None => {
-                self.values.insert(name.to_owned(), value.to_owned());
+                self.values.insert(name, value);
             }
         }
         Ok(())
@@ -96,7 +101,7 @@ impl Variables {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .map(|(name, value)| (&**name, value.as_str()))
     }
 
     /// `text` with every placeholder replaced by its value.
@@ -243,8 +248,8 @@ mod tests {
 
     fn with(pairs: &[(&str, &str)]) -> Variables {
         let mut variables = Variables::default();
-        for (name, value) in pairs {
-            variables.set(name, value).unwrap();
+        for &(name, value) in pairs {
+            variables.set(name.to_owned(), value).unwrap();
         }
         variables
     }
@@ -290,15 +295,15 @@ mod tests {
         let mut variables = with(&[("a", "old")]);
         let longest = "x".repeat(MAX_VALUE);
         assert_eq!(
-            variables.set("a", &format!("{longest}x")),
+            variables.set("a", format!("{longest}x")),
             Err(VariableError::ValueTooLong)
         );
         assert_eq!(variables.value("a"), Some("old"));
         for name in ["1", "2", "3", "4", "5", "6", "7"] {
-            variables.set(name, &longest).unwrap();
+            variables.set(name, longest.as_str()).unwrap();
         }
         assert_eq!(
-            variables.set("8", &longest),
+            variables.set("8", longest.as_str()),
             Err(VariableError::TotalTooLong)
         );
         variables.set("7", "").unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Target;
-use crate::flow::command::{EndOfKey, Gender, RecordingFormat};
+use crate::flow::command::{EndOfKey, Gender, RecordingFormat, RecordingLayout};
 use crate::flow::outward::Direction;
 use crate::flow::template::{Late, Milliseconds, Scalar, Seconds, Template};
 use crate::status::HangupReason;
@@ -96,6 +96,8 @@ pub struct Branch {
 pub struct RecordingStart {
     /// Format of the files.
     pub format: Late<RecordingFormat>,
+    /// Which side lies in which file.
+    pub layout: Late<RecordingLayout>,
     /// Ends after this much silence; zero for never.
     pub end_of_silence: Late<Seconds>,
     /// Ends on a digit.
@@ -149,7 +151,13 @@ scalar_of_words!(Gender, "a gender", {
 
 scalar_of_words!(DigitsHandle, "\"next\" or nothing", { "next" => Next }, Some(Self::Keep));
 
-scalar_of_words!(RecordingFormat, "\"wav\"", { "wav" => Wav, "" => Wav }, None);
+scalar_of_words!(RecordingFormat, "one of wav, mp3 and ogg", {
+    "" => Wav, "wav" => Wav, "mp3" => Mp3, "ogg" => Ogg,
+}, None);
+
+scalar_of_words!(RecordingLayout, "one of split, mono and stereo", {
+    "" => Split, "split" => Split, "mono" => Mono, "stereo" => Stereo,
+}, None);
 
 scalar_of_words!(EndOfKey, "one of none, any, * and #", {
     "" => None, "none" => None, "any" => Any, "*" => Star, "#" => Hash,

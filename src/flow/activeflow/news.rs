@@ -17,7 +17,7 @@ use crate::flow::end::{FetchError, FlowEnd, FlowFailure, Limit};
 use crate::flow::event::{FlowEvent, FlowOutcome, Recording};
 use crate::flow::outward::{MachineResult, QueuePlace};
 use crate::flow::perform::{Step, Wait};
-use crate::flow::reference::{queue_pairs, recording_pairs, told_pairs};
+use crate::flow::reference::{Pair, queue_pairs, recording_pairs, told_pairs};
 use crate::flow::variable::{AICALL_STATUS, AMD_RESULT, DIGITS, QUEUE};
 use crate::ids::CallId;
 use crate::status::{CallStatus, HangupReason};
@@ -103,13 +103,13 @@ impl Activeflow {
             let mut digits = self.variables.value(DIGITS).unwrap_or_default().to_owned();
             digits.push(digit);
             let is_complete = wanted.are_in(&digits);
-            self.set_variable(DIGITS, &digits);
+            self.set_variable(DIGITS, digits);
             if is_complete {
                 self.execute(now, Step::Next);
             }
             return;
         }
-        self.set_variable(DIGITS, digit.encode_utf8(&mut [0; 4]));
+        self.set_variable(DIGITS, digit);
         if let State::Waiting(Wait::Command {
             command,
             stop_on_digit: true,
@@ -359,9 +359,9 @@ impl Activeflow {
         }
     }
 
-    fn set_variables(&mut self, pairs: Vec<(String, String)>) {
+    fn set_variables(&mut self, pairs: Vec<Pair>) {
         for (name, value) in pairs {
-            self.set_variable(&name, &value);
+            self.set_variable(name, value);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use uuid::Uuid;
 
 use super::*;
-use crate::flow::command::{RecordingFormat, RecordingOptions};
+use crate::flow::command::{RecordingFormat, RecordingLayout, RecordingOptions};
 use crate::flow::dialect::{Support, parse_flow};
 use crate::flow::event::{FlowOutcome, Recording};
 use crate::flow::outward::NewCalls;

@@ -5,7 +5,7 @@ use super::*;
 fn variables(pairs: &[(&str, &str)]) -> Variables {
     let mut variables = Variables::default();
     for (name, value) in pairs {
-        variables.set(name, value).unwrap();
+        variables.set((*name).to_owned(), *value).unwrap();
     }
     variables
 }

@@ -64,7 +64,7 @@ pub enum FlowErrorKind {
         name: &'static str,
     },
     /// A recording format that is not written.
-    #[error("{name:?} is not supported: recordings are written as wav")]
+    #[error("{name:?} is not supported: recordings are written as wav, mp3 or ogg")]
     RecordingFormat {
         /// As written, cut to a readable length.
         name: String,

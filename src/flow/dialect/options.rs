@@ -90,6 +90,7 @@ pub(super) fn read_recording_start(options: &Options<'_>) -> RecordingStart {
     };
     RecordingStart {
         format,
+        layout: options.late("layout"),
         end_of_silence: options.late("end_of_silence"),
         end_of_key: options.late("end_of_key"),
         duration: options.late("duration"),

@@ -316,19 +316,26 @@ fn options_of_a_wrong_type_are_errors_and_unknown_ones_are_not() {
 }
 
 #[test]
-fn recordings_are_wav() {
-    for format in ["mp3", "ogg", "flac"] {
+fn recordings_are_wav_mp3_or_ogg() {
+    for format in ["m4a", "opus", "flac"] {
         assert_eq!(
             error_of_action(&format!(
                 r#"{{"type": "recording_start", "option": {{"format": "{format}"}}}}"#
             )),
             format!(
-                "[0].option.format: {format:?} is not supported: recordings are written as wav \
+                "[0].option.format: {format:?} is not supported: recordings are written as wav, mp3 or ogg \
                  (line 1, column 51)"
             )
         );
     }
-    for format in ["\"wav\"", "\"\"", "null", "\"${format}\""] {
+    for format in [
+        "\"wav\"",
+        "\"mp3\"",
+        "\"ogg\"",
+        "\"\"",
+        "null",
+        "\"${format}\"",
+    ] {
         kind_of(&format!(
             r#"{{"type": "recording_start", "option": {{"format": {format}}}}}"#
         ));

@@ -492,6 +492,7 @@ const ACTIONS: &[ActionSpec] = &[
         Immediate,
         &[
             option("format", Kind::RecordingFormat),
+            option("layout", one_of(&["", "split", "mono", "stereo"])),
             option("end_of_silence", SECONDS),
             option("end_of_key", one_of(&["", "none", "any", "*", "#"])),
             option("duration", SECONDS),

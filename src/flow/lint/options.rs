@@ -132,14 +132,14 @@ fn end_keys(place: &Place<'_>, text: &str) {
 }
 
 fn recording_format(place: &Place<'_>, text: &str) {
-    if text != "wav" {
+    if !["", "wav", "mp3", "ogg"].contains(&text) {
         place.note(
             Rule::RecordingFormat,
             format!(
-                "{:?} is not supported: recordings are written as wav",
+                "{:?} is not supported: recordings are written as wav, mp3 or ogg",
                 clip(text)
             ),
-            "use \"wav\" and convert the file afterwards",
+            "use \"wav\", \"mp3\" or \"ogg\" (Opus), and convert the file afterwards",
         );
     }
 }

@@ -88,7 +88,7 @@ rules! {
     OutOfRange = "F017" "out-of-range" Warning,
     /// An action or option that exists, but that the switch of this version refuses to load.
     NotSupported = "F018" "not-supported" Warning,
-    /// Recordings are written as WAV only.
+    /// Recordings are written as WAV, MP3 or Ogg Opus only.
     RecordingFormat = "F019" "recording-format" Error,
     /// A URL whose host the outbound policy refuses, as far as its text tells.
     RefusedUrl = "F020" "refused-url" Error,

@@ -13,7 +13,7 @@ impl Activeflow {
         let name = branch.variable.fill(self.scope())?.into_owned();
         let name = if name.is_empty() { DIGITS } else { &name };
         let value = self.variables.value(name).unwrap_or_default().to_owned();
-        self.set_variable(name, "");
+        self.set_variable(name.to_owned(), "");
         self.jump(branch.targets.get(&value).unwrap_or(&branch.default_target))
     }
 

@@ -175,6 +175,7 @@ impl Activeflow {
         let variables = self.scope();
         let options = RecordingOptions {
             format: start.format.resolve(variables)?,
+            layout: start.layout.resolve(variables)?,
             end_of_silence: start.end_of_silence.resolve(variables)?.limit(),
             end_of_key: start.end_of_key.resolve(variables)?,
             duration: start.duration.resolve(variables)?.limit(),

@@ -372,7 +372,7 @@ fn a_recording_that_cannot_start_is_passed_by() {
         outcome: FlowOutcome::Failed { why: "disk" },
     });
     assert_eq!(run.orders(), ["beep"]);
-    let set = action("s", "variable_set", r#"{"key": "format", "value": "mp3"}"#);
+    let set = action("s", "variable_set", r#"{"key": "format", "value": "flac"}"#);
     let record = action("r", "recording_start", r#"{"format": "${format}"}"#);
     let mut run = Run::on_call(&list(&[set, record, action("z", "beep", "{}")]));
     assert_eq!(run.orders(), ["beep"], "a format that is not written");
@@ -391,6 +391,7 @@ fn recording_options_have_units_and_zero_is_no_limit() {
         options,
         RecordingOptions {
             format: RecordingFormat::Wav,
+            layout: RecordingLayout::Split,
             end_of_silence: None,
             end_of_key: EndOfKey::Hash,
             duration: Some(Duration::from_secs(60)),

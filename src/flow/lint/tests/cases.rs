@@ -71,8 +71,8 @@ pub(super) const CASES: &[Case] = &[
     ),
     case(
         Rule::RecordingFormat,
-        r#"[{"type": "recording_start", "option": {"format": "mp3"}}]"#,
-        r#"[{"type": "recording_start", "option": {"format": "wav"}}]"#,
+        r#"[{"type": "recording_start", "option": {"format": "flac"}}]"#,
+        r#"[{"type": "recording_start", "option": {"format": "mp3", "layout": "stereo"}}]"#,
     ),
     case(
         Rule::RefusedUrl,
