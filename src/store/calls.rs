@@ -62,7 +62,7 @@ pub struct CallRecord {
     /// When it was hung up.
     pub ended: Duration,
     /// What its last media session did; nothing is known of one that broke down.
-    pub stats: SessionStats,
+    pub stats: Box<SessionStats>,
 }
 
 impl CallRecord {

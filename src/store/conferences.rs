@@ -1,5 +1,6 @@
 //! Rooms where callers meet.
 
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -23,6 +24,10 @@ pub struct Conference {
     pub timeout: Option<Duration>,
     /// Whether what is said in it is recorded.
     pub record: bool,
+    /// Whether voices are brought to a level near to each other, once more than two are in it.
+    pub level: bool,
+    /// How many are heard at a time, the loudest of those who speak; all when `None`.
+    pub loudest: Option<NonZeroU8>,
 }
 
 /// All conferences, in the order of the configuration.
@@ -70,6 +75,8 @@ mod tests {
             post_flow: None,
             timeout: None,
             record: false,
+            level: true,
+            loudest: None,
         };
         let table = ConferenceTable::new(vec![standup.clone()]);
         assert_eq!(table.find("Standup"), Some(&standup));

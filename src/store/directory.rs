@@ -3,6 +3,7 @@
 use super::access::DialAllow;
 use super::agents::AgentTable;
 use super::conferences::ConferenceTable;
+use super::protection::ProtectionTable;
 use super::queues::QueueTable;
 use super::trunks::TrunkTable;
 
@@ -19,4 +20,6 @@ pub struct Directory {
     pub conferences: ConferenceTable,
     /// Where a `sip:` target may be beside trunks and private networks.
     pub dial_allow: DialAllow,
+    /// With whom sound is protected.
+    pub protection: ProtectionTable,
 }

@@ -4,11 +4,13 @@
 pub mod access;
 pub mod agents;
 pub mod calls;
+pub mod codecs;
 pub mod conferences;
 pub mod directory;
 pub mod flows;
 pub mod messages;
 pub mod network;
+pub mod protection;
 pub mod queues;
 pub mod recordings;
 pub mod transcripts;
