@@ -51,6 +51,11 @@ impl Rng {
             .collect()
     }
 
+    /// Random octets: a secret.
+    pub fn fill(&mut self, octets: &mut [u8]) {
+        self.0.fill(octets);
+    }
+
     /// A random UUID (RFC 9562 §5.4).
     pub fn uuid(&mut self) -> Uuid {
         uuid::Builder::from_random_bytes(self.0.random()).into_uuid()

@@ -49,7 +49,8 @@ pub struct Call {
     digits: DigitFilter,
     cause: Option<Cause>,
     /// What the session did, once it is gone.
-    stats: SessionStats,
+    /// What the media session did, once it is gone.
+    stats: Option<Box<SessionStats>>,
     events: VecDeque<CallEvent>,
 }
 
@@ -115,7 +116,7 @@ impl Call {
             muted: Mute::Off,
             digits: DigitFilter::default(),
             cause: None,
-            stats: SessionStats::default(),
+            stats: None,
             events: VecDeque::new(),
         }
     }
@@ -344,9 +345,9 @@ impl Call {
     }
 
     /// The media session is gone: after our close, or because the engine gave it up.
-    pub fn handle_closed(&mut self, down: &mut Down<'_>, stats: SessionStats) {
+    pub fn handle_closed(&mut self, down: &mut Down<'_>, stats: Box<SessionStats>) {
         self.leg.handle_open_failed();
-        self.stats = stats;
+        self.stats = Some(stats);
         if self.is_alive() {
             self.hangup(down, Cause::local(HangupReason::Failed, Why::MediaFailed));
         } else {
@@ -499,7 +500,7 @@ impl Call {
         }
         if let Some(cause) = self.cause.clone() {
             self.enter(now, CallStatus::Hangup);
-            let stats = self.stats;
+            let stats = self.stats.take().unwrap_or_default();
             self.events.push_back(CallEvent::Ended { cause, stats });
         }
     }

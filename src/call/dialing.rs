@@ -12,12 +12,14 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use flowswitch_media::command::{SessionId, SessionStats};
+use flowswitch_media::command::SessionId;
 
 use super::call::Call;
 use super::cause::{Cause, Why};
 use super::event::CallEvent;
 use super::leg::Down;
+use crate::sdp::codecs::Codecs;
+use crate::sdp::crypto::SrtpPolicy;
 use crate::sdp::negotiate::LocalEnd;
 use crate::sip::Invite;
 use crate::status::{CallStatus, HangupReason};
@@ -36,14 +38,20 @@ impl Call {
 
     /// There is no media port.
     pub fn handle_open_failed(&mut self, down: &mut Down<'_>) {
-        self.handle_closed(down, SessionStats::default());
+        self.handle_closed(down, Box::default());
     }
 
-    /// Sends the INVITE with our offer to a peer that signals from `peer`. `false`: there are too many
-    /// calls.
+    /// Sends the INVITE with our offer of `codecs` to a peer that signals from `peer`. `false`: there are too
+    /// many calls.
     #[must_use]
-    pub fn dial(&mut self, down: &mut Down<'_>, peer: IpAddr, invite: Invite) -> bool {
-        self.leg.turn_to(peer);
+    pub fn dial(
+        &mut self,
+        down: &mut Down<'_>,
+        (peer, srtp): (IpAddr, SrtpPolicy),
+        codecs: Codecs,
+        invite: Invite,
+    ) -> bool {
+        self.leg.turn_to(peer, codecs, srtp);
         self.is_alive() && self.leg.dial(down, invite)
     }
 

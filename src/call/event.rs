@@ -33,7 +33,7 @@ pub enum CallEvent {
         /// Why.
         cause: Cause,
         /// What its media session did.
-        stats: SessionStats,
+        stats: Box<SessionStats>,
     },
 }
 
@@ -46,6 +46,12 @@ pub enum RecordRefused {
     /// One is running.
     #[error("a recording is already running")]
     AlreadyRecording,
+    /// This build cannot write the format.
+    #[error("this build cannot record to {format}")]
+    Format {
+        /// What its files are called, behind the dot.
+        format: &'static str,
+    },
 }
 
 /// Why a playback was not begun.

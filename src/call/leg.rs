@@ -1,13 +1,19 @@
 //! One dialog with its media session: where their offer and answer meet.
 
 use std::collections::VecDeque;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
 use bytes::Bytes;
+use flowswitch_media::codec::Codec;
 use flowswitch_media::command::{Command, Direction, SessionConfig, SessionId};
 
+use crate::ids::Rng;
 use crate::sdp::SessionDescription;
+use crate::sdp::codecs::Codecs;
+use crate::sdp::crypto::{LocalCrypto, SrtpPolicy};
+use crate::sdp::format::PayloadTypes;
 use crate::sdp::negotiate::{self, LocalEnd, NegotiateError};
 use crate::sip::message::Status;
 use crate::sip::{DialogId, Endpoint, Invite};
@@ -20,10 +26,11 @@ pub struct Down<'a> {
     pub endpoint: &'a mut Endpoint,
     /// Orders for the media engine, in order.
     pub media: &'a mut VecDeque<Command>,
+    /// What keys are made of.
+    pub rng: &'a mut Rng,
 }
 
 /// Where offer and answer stand (RFC 3264, RFC 3261 §13.2.1).
-#[derive(Debug)]
 enum Exchange {
     /// The INVITE brought this offer; nothing is agreed yet.
     Offered(SessionDescription),
@@ -59,6 +66,8 @@ pub struct Leg {
     rang: Option<bool>,
     /// The engine knows what to send and where to.
     is_configured: bool,
+    /// What is sent, once that is agreed on.
+    codec: Option<Codec>,
     /// The peer wants to hear nothing of us.
     is_held_by_peer: bool,
     /// What we have told the peer that we want of the sound; `None` when it would not hear of it.
@@ -91,6 +100,7 @@ impl Leg {
             exchange: offer.map_or(Exchange::Unasked, Exchange::Offered),
             rang: None,
             is_configured: false,
+            codec: None,
             is_held_by_peer: false,
             told: Some(Direction::SendRecv),
         }
@@ -103,18 +113,28 @@ impl Leg {
             dialog: None,
             session,
             opening: Opening::Unasked,
-            local: nowhere(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            local: nowhere(IpAddr::V4(Ipv4Addr::UNSPECIFIED), Codecs::default()),
             exchange: Exchange::Unasked,
             rang: None,
             is_configured: false,
+            codec: None,
             is_held_by_peer: false,
             told: Some(Direction::SendRecv),
         }
     }
 
     /// Whether an offer can be followed at all, asked before a session is opened for it.
-    pub fn check(offer: &SessionDescription, address: IpAddr) -> Result<(), NegotiateError> {
-        negotiate::answer(offer, &nowhere(address)).map(|_| ())
+    pub fn check(
+        offer: &SessionDescription,
+        address: IpAddr,
+        codecs: &Codecs,
+        srtp: SrtpPolicy,
+        rng: &mut Rng,
+    ) -> Result<(), NegotiateError> {
+        let mut local = nowhere(address, codecs.clone());
+        local.crypto = LocalCrypto::new(srtp);
+        local.crypto.prepare_answer(offer, rng);
+        negotiate::check(offer, &local)
     }
 
     /// The dialog; a party that we are about to call has none yet.
@@ -133,6 +153,15 @@ impl Leg {
     #[must_use]
     pub const fn session(&self) -> SessionId {
         self.session
+    }
+
+    /// What this party is sent, or will be when its offer is answered.
+    #[must_use]
+    pub fn codec(&self) -> Option<Codec> {
+        self.codec.or_else(|| match &self.exchange {
+            Exchange::Offered(offer) => negotiate::first_codec(offer, &self.local.codecs),
+            Exchange::Unasked | Exchange::Asked | Exchange::Settled(_) => None,
+        })
     }
 
     /// Tells the caller that we are alerting (180), unless more has been said already.
@@ -164,8 +193,9 @@ impl Leg {
     /// Lets what is played run although nothing is agreed yet.
     pub fn run_unheard(&mut self, down: &mut Down<'_>) {
         if !self.is_configured {
-            self.configure(down, negotiate::unheard(&self.local));
-            self.is_configured = false;
+            let config = Box::new(negotiate::unheard(&self.local));
+            let session = self.session;
+            down.media.push_back(Command::Configure { session, config });
         }
     }
 
@@ -179,7 +209,7 @@ impl Leg {
     pub fn answer(&mut self, down: &mut Down<'_>) -> Agreed {
         let (sdp, agreed) = match self.settle(down) {
             Some(answer) => (answer, Agreed::Now),
-            None => (self.offer(), Agreed::WithAck),
+            None => (self.offer(down), Agreed::WithAck),
         };
         if let Some(dialog) = self.dialog {
             down.endpoint.answer(down.now, dialog, sdp);
@@ -203,7 +233,7 @@ impl Leg {
             return;
         };
         let Some(sdp) = sdp else {
-            let offer = self.offer();
+            let offer = self.offer(down);
             down.endpoint.answer_offer(down.now, dialog, offer);
             return;
         };
@@ -222,11 +252,17 @@ impl Leg {
 
     /// Takes the answer to an offer of ours: `false` when it cannot be followed, which changes nothing.
     pub fn take_answer(&mut self, down: &mut Down<'_>, sdp: &Bytes) -> bool {
-        let answer = SessionDescription::parse(sdp).ok();
-        let config = answer.and_then(|answer| negotiate::accept(&answer, &self.local).ok());
-        let Some(config) = config else {
+        let Ok(answer) = SessionDescription::parse(sdp) else {
             return false;
         };
+        let config = match negotiate::accept(&answer, &self.local) {
+            Ok(config) => config,
+            Err(error) => {
+                tracing::info!(dialog = ?self.dialog, %error, "answer refused");
+                return false;
+            }
+        };
+        self.local.crypto.settle(&answer, config.srtp.as_deref());
         self.is_held_by_peer = !config.direction.sends();
         self.exchange = Exchange::Settled(Bytes::new());
         self.configure(down, config);
@@ -246,9 +282,10 @@ impl Leg {
             return;
         };
         self.told = Some(direction);
-        let text = negotiate::offer(&self.local).to_string();
+        self.local.crypto.prepare_offer(down.rng);
+        let text = text_of(&negotiate::offer(&mut self.local));
         self.local.version += 1;
-        down.endpoint.offer(down.now, dialog, Bytes::from(text));
+        down.endpoint.offer(down.now, dialog, text);
     }
 
     /// The peer would not hear of it: the session goes on as it was (RFC 3261 §14.1).
@@ -289,15 +326,19 @@ impl Leg {
         self.opening = Opening::Unasked;
     }
 
-    /// The peer of our next INVITE signals from here.
-    pub fn turn_to(&mut self, peer: IpAddr) {
+    /// The peer of our next INVITE signals from here, is offered this, and its sound is to be protected so; it
+    /// does not get to know keys that another knew.
+    pub fn turn_to(&mut self, peer: IpAddr, codecs: Codecs, srtp: SrtpPolicy) {
         self.local.peer = peer;
+        self.local.codecs = codecs;
+        self.local.payload_types = PayloadTypes::default();
+        self.local.crypto = LocalCrypto::new(srtp);
     }
 
     /// Sends the INVITE with our offer. `false`: the SIP core has too many calls.
     #[must_use]
     pub fn dial(&mut self, down: &mut Down<'_>, mut invite: Invite) -> bool {
-        invite.sdp = self.offer();
+        invite.sdp = self.offer(down);
         self.dialog = down.endpoint.invite(down.now, invite);
         self.dialog.is_some()
     }
@@ -306,6 +347,7 @@ impl Leg {
     pub fn handle_undialed(&mut self) {
         self.dialog = None;
         self.is_configured = false;
+        self.codec = None;
     }
 
     /// Whether an answer to our offer has been followed.
@@ -327,24 +369,31 @@ impl Leg {
     /// Our answer to the offer of the INVITE, made once; `None` where there was no offer, or none that
     /// can be followed (those are refused before a leg is made).
     fn settle(&mut self, down: &mut Down<'_>) -> Option<Bytes> {
-        match &self.exchange {
-            Exchange::Settled(answer) => Some(answer.clone()),
-            Exchange::Unasked | Exchange::Asked => None,
-            Exchange::Offered(offer) => {
-                let offer = offer.clone();
-                self.follow(down, &offer)
+        let answer = match std::mem::replace(&mut self.exchange, Exchange::Unasked) {
+            Exchange::Settled(answer) => answer,
+            // What is followed takes the place of the offer.
+            Exchange::Offered(offer) => return self.follow(down, &offer),
+            other @ (Exchange::Unasked | Exchange::Asked) => {
+                self.exchange = other;
+                return None;
             }
-        }
+        };
+        self.exchange = Exchange::Settled(answer.clone());
+        Some(answer)
     }
 
     fn follow(&mut self, down: &mut Down<'_>, offer: &SessionDescription) -> Option<Bytes> {
+        self.local.crypto.prepare_answer(offer, down.rng);
         match negotiate::answer(offer, &self.local) {
             Ok(answer) => {
                 self.local.version += 1;
-                let text = Bytes::from(answer.description.to_string());
+                let (description, srtp) = (&answer.description, &answer.config.srtp);
+                self.local.crypto.settle(description, srtp.as_deref());
+                let text = text_of(&answer.description);
                 self.is_held_by_peer = !answer.config.direction.sends();
                 self.told = Some(self.local.direction);
                 self.exchange = Exchange::Settled(text.clone());
+                self.local.payload_types = answer.payload_types;
                 self.configure(down, answer.config);
                 Some(text)
             }
@@ -355,15 +404,20 @@ impl Leg {
         }
     }
 
-    fn offer(&mut self) -> Bytes {
-        let text = negotiate::offer(&self.local).to_string();
+    fn offer(&mut self, down: &mut Down<'_>) -> Bytes {
+        self.local.crypto.prepare_offer(down.rng);
+        let text = text_of(&negotiate::offer(&mut self.local));
         self.local.version += 1;
         self.exchange = Exchange::Asked;
-        Bytes::from(text)
+        text
     }
 
     fn configure(&mut self, down: &mut Down<'_>, config: SessionConfig) {
         self.is_configured = true;
+        let codec = config.send.1;
+        self.codec = Some(codec);
+        // An offer that comes later is no wish for another one.
+        self.local.codecs = self.local.codecs.beside(codec);
         down.media.push_back(Command::Configure {
             session: self.session,
             config: Box::new(config),
@@ -371,8 +425,27 @@ impl Leg {
     }
 }
 
+fn text_of(description: &SessionDescription) -> Bytes {
+    let mut text = String::with_capacity(320);
+    // A write into a String has no way to fail.
+    let _ = write!(text, "{description}");
+    Bytes::from(text)
+}
+
+/// Descriptions may have keys in them, which are not told.
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Offered(_) => "Offered",
+            Self::Unasked => "Unasked",
+            Self::Asked => "Asked",
+            Self::Settled(_) => "Settled",
+        })
+    }
+}
+
 /// An end that nothing can be sent to yet.
-fn nowhere(address: IpAddr) -> LocalEnd {
+fn nowhere(address: IpAddr, codecs: Codecs) -> LocalEnd {
     LocalEnd {
         address,
         port: 0,
@@ -381,5 +454,8 @@ fn nowhere(address: IpAddr) -> LocalEnd {
         cname: String::new(),
         peer: address,
         direction: Direction::SendRecv,
+        codecs,
+        payload_types: PayloadTypes::default(),
+        crypto: LocalCrypto::default(),
     }
 }

@@ -13,6 +13,7 @@ use super::{Call, CallEvent, Down, PlayRefused, SendRefused};
 use kit::{act, call, events};
 
 pub(super) mod kit;
+mod protecting;
 
 const TONE: Duration = Duration::from_millis(100);
 

@@ -8,6 +8,9 @@ use flowswitch_media::command::{Command, Direction, SessionId};
 use crate::call::address::{Address, AddressKind};
 use crate::call::{Call, CallEvent, Down, Leg};
 use crate::ids::{CallId, Rng};
+use crate::sdp::codecs::Codecs;
+use crate::sdp::crypto::LocalCrypto;
+use crate::sdp::format::PayloadTypes;
 use crate::sdp::negotiate::LocalEnd;
 use crate::sip::{DialogId, Endpoint, EndpointConfig};
 
@@ -25,6 +28,9 @@ pub(in crate::call) fn call() -> Call {
         cname: "someone".into(),
         peer: here,
         direction: Direction::SendRecv,
+        codecs: Codecs::default(),
+        payload_types: PayloadTypes::default(),
+        crypto: LocalCrypto::default(),
     };
     let party = Address {
         kind: AddressKind::Sip,
@@ -47,6 +53,7 @@ pub(in crate::call) fn act(
         now: crate::sim::start(),
         endpoint: &mut endpoint,
         media: &mut media,
+        rng: &mut Rng::from_number(3),
     };
     act(call, &mut down);
     media.into()
