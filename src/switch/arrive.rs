@@ -17,6 +17,9 @@ use crate::flow::{
 };
 use crate::ids::{ActiveflowId, CallId};
 use crate::sdp::SessionDescription;
+use crate::sdp::codecs::Codecs;
+use crate::sdp::crypto::{LocalCrypto, SrtpPolicy};
+use crate::sdp::format::PayloadTypes;
 use crate::sdp::negotiate::LocalEnd;
 use crate::sip::auth::Verdict;
 use crate::sip::dialog::sdp;
@@ -34,7 +37,9 @@ pub(super) struct Arrival {
     destination: Address,
     advertised: IpAddr,
     peer: IpAddr,
+    codecs: Codecs,
     is_private: bool,
+    srtp: SrtpPolicy,
 }
 
 /// What a caller meets.
@@ -79,7 +84,7 @@ impl Switch {
     ) {
         match self.admit(now, dialog, request, &hop) {
             Ok(arrival) => {
-                let session = SessionId(self.next_number());
+                let session = self.next_session();
                 self.dialogs.insert(dialog, session);
                 self.arrivals.insert(session, arrival);
                 let local = hop.local.ip();
@@ -114,12 +119,15 @@ impl Switch {
             .map(|sdp| SessionDescription::parse(&sdp).map_err(|_| Status::BAD_REQUEST))
             .transpose()?;
         let advertised = self.endpoint.advertised(*hop).ip();
-        if let Some(Err(error)) = offer.as_ref().map(|offer| Leg::check(offer, advertised)) {
+        let codecs = match self.origin(now, hop) {
+            Origin::Trunk(name) => self.config.codecs.with(Some(name)),
+            _ => self.config.codecs.with(None),
+        };
+        let srtp = self.protection_of(now, hop);
+        let check = |offer| Leg::check(offer, advertised, codecs, srtp, &mut self.rng);
+        if let Some(Err(error)) = offer.as_ref().map(check) {
             tracing::info!(?dialog, remote = %hop.remote, %error, "call refused with 488");
-            let warning = (
-                HeaderName::Warning,
-                Bytes::from("305 flowswitch \"Incompatible media format\""),
-            );
+            let warning = (HeaderName::Warning, Bytes::from(error.warning()));
             return Err(Refusal::Status(Status::NOT_ACCEPTABLE_HERE, vec![warning]));
         }
         let source = match extension {
@@ -135,7 +143,9 @@ impl Switch {
             destination,
             advertised,
             peer: hop.remote.ip(),
+            codecs: codecs.clone(),
             is_private: asks_for_privacy(&request.headers),
+            srtp,
         })
     }
 
@@ -198,6 +208,15 @@ impl Switch {
         }
     }
 
+    /// Whether the sound of who calls from there is to be protected.
+    fn protection_of(&self, now: Instant, hop: &Hop) -> SrtpPolicy {
+        let trunk = match self.origin(now, hop) {
+            Origin::Trunk(name) => Some(name),
+            Origin::Known | Origin::Stranger => None,
+        };
+        self.config.directory.protection.of(trunk)
+    }
+
     pub(super) fn handle_opened(&mut self, now: Instant, session: SessionId, port: u16) {
         let Some(arrival) = self.arrivals.remove(&session) else {
             if let Some(id) = self.sessions.get(&session).copied() {
@@ -213,12 +232,15 @@ impl Switch {
             cname: self.rng.token(16),
             peer: arrival.peer,
             direction: Direction::SendRecv,
+            codecs: arrival.codecs,
+            payload_types: PayloadTypes::default(),
+            crypto: LocalCrypto::new(arrival.srtp),
         };
         let leg = Leg::new(arrival.dialog, session, local, arrival.offer);
         let id = CallId(self.rng.uuid());
         let call = Call::incoming(now, id, leg, arrival.source, arrival.destination);
         self.sessions.insert(session, id);
-        let mut entry = Entry::new(call);
+        let mut entry = Box::new(Entry::new(call));
         entry.is_private = arrival.is_private;
         self.calls.insert(id, entry);
         self.counts.incoming += 1;
@@ -239,8 +261,8 @@ impl Switch {
         // What the flow wants said first, an answer or early media, is said before the ringing. One that
         // is being connected rings when somebody does.
         self.settle(now);
-        let rings = |entry: &Entry| entry.connecting.is_none();
-        if self.calls.get(&id).is_some_and(rings) {
+        let call = self.calls.get(&id);
+        if call.is_some_and(|entry| entry.connecting.is_none()) {
             self.with_call(now, id, Call::ring);
         }
     }
@@ -255,8 +277,8 @@ impl Switch {
             tracing::warn!(%why, others, "there is no port for a call");
         }
         if let Some(id) = self.sessions.get(&session).copied() {
-            let is_last = |entry: &Entry| entry.call.leg().session() == session;
-            if self.calls.get(&id).is_some_and(is_last) {
+            let call = self.calls.get(&id);
+            if call.is_some_and(|entry| entry.call.leg().session() == session) {
                 self.with_call(now, id, |call, down| call.handle_open_failed(down));
             } else {
                 self.sessions.remove(&session);
@@ -375,14 +397,14 @@ impl Switch {
         let running = Vec::new();
         self.activeflows.insert(
             id,
-            Run {
+            Box::new(Run {
                 activeflow,
                 call,
                 running,
                 talking: None,
                 generation,
                 calls: 0,
-            },
+            }),
         );
         self.with_flow(now, id, |flow| {
             if let Some(event) = first {

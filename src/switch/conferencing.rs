@@ -3,7 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use flowswitch_media::command::{BridgeId, BridgeRecordingConfig, Command, CommandId, Outcome};
+use flowswitch_media::command::{
+    BridgeConfig, BridgeId, BridgeRecordingConfig, Command, CommandId, Outcome,
+};
+use flowswitch_media::recording::FileFormat;
 use uuid::Uuid;
 
 use super::bridges::BridgeKind;
@@ -128,6 +131,30 @@ impl Switch {
         let id = self.rng.uuid();
         self.conferences
             .joined(confbridge, id, Guest { call, activeflow });
+        self.configure_conference(confbridge);
+    }
+
+    /// Tells the engine how the bridge of a conference mixes, where that is not as usual.
+    fn configure_conference(&mut self, confbridge: Uuid) {
+        let Some(bridge) = self.bridges.find(confbridge) else {
+            return;
+        };
+        let kind = self.bridges.get(bridge).map(|bridge| bridge.kind);
+        let Some(BridgeKind::Conference(id)) = kind else {
+            return;
+        };
+        let Some(conference) = self.config.directory.conferences.get(id) else {
+            return;
+        };
+        let config = BridgeConfig {
+            level: conference.level,
+            loudest: conference.loudest,
+            ..BridgeConfig::default()
+        };
+        if config != BridgeConfig::default() {
+            let command = Command::ConfigureBridge { bridge, config };
+            self.media.push_back(command);
+        }
     }
 
     /// Does what a conference wants done.
@@ -241,7 +268,11 @@ impl Switch {
         self.media.push_back(Command::RecordBridge {
             command,
             bridge,
-            config: Box::new(BridgeRecordingConfig { file, duration }),
+            config: Box::new(BridgeRecordingConfig {
+                file,
+                format: FileFormat::Wav,
+                duration,
+            }),
         });
         Ok(())
     }

@@ -285,11 +285,10 @@ impl Switch {
         id: ActiveflowId,
         command: FlowCommandId,
     ) -> bool {
-        let connecting = |entry: &super::Entry| entry.connecting;
         let Some(dial) = self
             .call_of(id)
             .and_then(|call| self.calls.get(&call))
-            .and_then(connecting)
+            .and_then(|entry| entry.connecting)
         else {
             return false;
         };

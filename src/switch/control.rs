@@ -206,6 +206,12 @@ pub enum ControlError {
     /// A recording runs.
     #[error("a recording is already running")]
     AlreadyRecording,
+    /// This build cannot write it.
+    #[error("this build cannot record to {format}")]
+    RecordingFormat {
+        /// What its files are called, behind the dot.
+        format: &'static str,
+    },
     /// None runs.
     #[error("no recording is running")]
     NotRecording,
@@ -518,6 +524,7 @@ impl From<RecordRefused> for ControlError {
         match refused {
             RecordRefused::NotProgressing => Self::NotAnswered,
             RecordRefused::AlreadyRecording => Self::AlreadyRecording,
+            RecordRefused::Format { format } => Self::RecordingFormat { format },
         }
     }
 }

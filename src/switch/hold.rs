@@ -88,7 +88,7 @@ impl Switch {
 
     /// What a call takes part in, when `wished` for.
     pub(super) fn part_of(&self, call: CallId, wished: Part) -> Part {
-        let part = self.calls.get(&call).map_or(wished, Entry::part);
+        let part = self.calls.get(&call).map_or(wished, |entry| entry.part());
         Part {
             speaks: part.speaks && wished.speaks,
             hears: part.hears && wished.hears,

@@ -30,6 +30,7 @@ use crate::sip::registrar::Registrar;
 use crate::sip::{AskId, DialogId, Endpoint};
 use crate::store::access::Access;
 use crate::store::calls::CallCounts;
+use crate::store::codecs::CodecTable;
 use crate::store::directory::Directory;
 use crate::store::flows::FlowTable;
 use crate::store::messages::MessageTable;
@@ -123,6 +124,8 @@ pub struct SwitchConfig {
     pub providers: Providers,
     /// Who talks with callers.
     pub assistant: Assistant,
+    /// What it speaks with whom.
+    pub codecs: CodecTable,
     /// Whom it can call.
     pub directory: Directory,
     /// How often trunks are asked how they are, where no call shows it; never where it is `None`.
@@ -140,10 +143,10 @@ pub struct Switch {
     access: Access,
     flows: FlowTable,
     arrivals: HashMap<SessionId, arrive::Arrival>,
-    calls: HashMap<CallId, Entry>,
+    calls: HashMap<CallId, Box<Entry>>,
     dialogs: HashMap<DialogId, SessionId>,
     sessions: HashMap<SessionId, CallId>,
-    activeflows: HashMap<ActiveflowId, Run>,
+    activeflows: HashMap<ActiveflowId, Box<Run>>,
     orders: HashMap<CommandId, Order>,
     /// Orders to the world outside.
     asked: HashMap<OrderId, ask::Asker>,
@@ -182,6 +185,7 @@ pub struct Switch {
     media: VecDeque<Command>,
     outputs: VecDeque<Output>,
     issued: u64,
+    opened: u64,
     stopping: Option<Instant>,
     is_overloaded: bool,
     refusals: Seldom,
@@ -374,6 +378,7 @@ impl Switch {
             media: VecDeque::new(),
             outputs: VecDeque::new(),
             issued: 0,
+            opened: 0,
             stopping: None,
             is_overloaded: false,
             refusals: Seldom::default(),
@@ -528,5 +533,11 @@ impl Switch {
     fn next_number(&mut self) -> u64 {
         self.issued += 1;
         self.issued
+    }
+
+    /// Sessions are counted alone, so that they are spread evenly over the media threads.
+    fn next_session(&mut self) -> SessionId {
+        self.opened += 1;
+        SessionId(self.opened)
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use flowswitch_media::command::{Command, Event as MediaEvent};
 use flowswitch_media::dtmf::Digit;
 
-use super::{Entry, Switch};
+use super::Switch;
 use crate::call::cause::{Cause, Why};
 use crate::call::digits::DigitPath;
 use crate::call::{Call, Down};
@@ -147,14 +147,16 @@ impl Switch {
                     self.with_call(now, id, |call, _| call.handle_utterance(said));
                 }
             }
+            // Nobody has asked for it.
+            MediaEvent::ActiveSpeaker { .. } => {}
             MediaEvent::ExternalClosed { external, result } => {
                 self.external_closed(now, external, &result);
             }
             MediaEvent::Closed { session, stats } => {
                 if let Some(id) = self.sessions.get(&session).copied() {
                     // A call that we make may have had another session before.
-                    let is_last = |entry: &Entry| entry.call.leg().session() == session;
-                    if self.calls.get(&id).is_some_and(is_last) {
+                    let call = self.calls.get(&id);
+                    if call.is_some_and(|entry| entry.call.leg().session() == session) {
                         self.with_call(now, id, |call, down| call.handle_closed(down, stats));
                     } else {
                         self.sessions.remove(&session);

@@ -28,6 +28,9 @@ use crate::call::q850::Q850;
 use crate::call::{Call, Leg};
 use crate::flow;
 use crate::ids::CallId;
+use crate::sdp::codecs::Codecs;
+use crate::sdp::crypto::LocalCrypto;
+use crate::sdp::format::PayloadTypes;
 use crate::sdp::negotiate::LocalEnd;
 use crate::sip::message::{HeaderName, NameAddr, Response, Status};
 use crate::sip::{DialogId, Hop, Invite, NoAnswer};
@@ -119,7 +122,7 @@ impl Switch {
     /// Makes a call. It is there from now on, and ends by itself when there is no way to the party.
     pub(super) fn make_call(&mut self, now: Instant, new: NewCall) -> CallId {
         let id = CallId(self.rng.uuid());
-        let session = SessionId(self.next_number());
+        let session = self.next_session();
         let NewCall {
             party,
             caller,
@@ -129,7 +132,7 @@ impl Switch {
         let leg = Leg::outgoing(session);
         let call = Call::outgoing(now, id, leg, caller.address.clone(), party.address, master);
         tracing::info!(call = %id, kind = call.destination().kind.as_str(), "calling");
-        let mut entry = Entry::new(call);
+        let mut entry = Box::new(Entry::new(call));
         entry.is_private = caller.is_private;
         let (ways, last) = match party.ways {
             Ok(ways) => (ways, None),
@@ -272,7 +275,7 @@ impl Switch {
 
     /// Sends the INVITE to an address, once there is a media port on that side of ours.
     fn turn_to(&mut self, now: Instant, id: CallId, hop: Hop) {
-        let session = SessionId(self.next_number());
+        let session = self.next_session();
         let side = hop.local.ip();
         let Some(outgoing) = self.outgoing(id) else {
             return;
@@ -313,6 +316,9 @@ impl Switch {
             cname: self.rng.token(16),
             peer: hop.remote.ip(),
             direction: Direction::SendRecv,
+            codecs: self.config.codecs.usual.clone(),
+            payload_types: PayloadTypes::default(),
+            crypto: LocalCrypto::default(),
         };
         self.with_call(now, id, |call, _| call.handle_opened(local));
         self.invite(now, id);
@@ -349,9 +355,12 @@ impl Switch {
             patience: PATIENCE,
         };
         let session = entry.call.leg().session();
+        let codecs = self.codecs_for(&entry.call, way.line);
+        let trunk = way.line.trunk().map(|trunk| trunks.name(trunk));
+        let srtp = self.config.directory.protection.of(trunk);
         let mut dialog = None;
         self.with_call(now, id, |call, down| {
-            if call.dial(down, hop.remote.ip(), invite) {
+            if call.dial(down, (hop.remote.ip(), srtp), codecs, invite) {
                 dialog = call.leg().dialog();
             }
         });
@@ -363,6 +372,20 @@ impl Switch {
                 let why = Why::NoWay(NoWay::TooManyCalls);
                 self.give_up(now, id, Q850::CONGESTION, why);
             }
+        }
+    }
+
+    /// What a party is offered: first what spares us work beside the one it is called for.
+    fn codecs_for(&self, call: &Call, line: Line) -> Codecs {
+        let trunks = &self.config.directory.trunks;
+        let codecs = self
+            .config
+            .codecs
+            .with(line.trunk().map(|trunk| trunks.name(trunk)));
+        let master = call.master().and_then(|master| self.calls.get(&master));
+        match master.and_then(|master| master.call.leg().codec()) {
+            Some(codec) => codecs.beside(codec),
+            None => codecs.clone(),
         }
     }
 

@@ -64,7 +64,7 @@ impl Switch {
         now: Instant,
         call: &Call,
         cause: Cause,
-        stats: SessionStats,
+        stats: Box<SessionStats>,
     ) {
         let times = call.times();
         let moment = |at| self.epoch.since_1970(at);

@@ -2,14 +2,16 @@
 
 use std::time::Instant;
 
-use flowswitch_media::command::RecordingConfig;
+use flowswitch_media::command::{RecordingConfig, RecordingFiles, RecordingTarget};
 use flowswitch_media::dtmf::Digit;
+use flowswitch_media::recording::FileFormat;
 use uuid::Uuid;
 
 use super::{Purpose, Switch};
 use crate::call::RecordRefused;
 use crate::flow::{
-    EndOfKey, FlowCommandId, FlowEvent, FlowOutcome, Recording, RecordingFormat, RecordingOptions,
+    EndOfKey, FlowCommandId, FlowEvent, FlowOutcome, Recording, RecordingFormat, RecordingLayout,
+    RecordingOptions,
 };
 use crate::ids::{ActiveflowId, CallId, RecordingId};
 use crate::store::recordings::{Recorded, RecordingOf};
@@ -47,13 +49,21 @@ impl Switch {
         call: CallId,
         options: RecordingOptions,
     ) -> Result<(), RecordRefused> {
-        let recording = self.new_recording(now, call);
+        let format = file_format(options.format);
+        if !format.is_supported() {
+            let format = format.extension();
+            return Err(RecordRefused::Format { format });
+        }
+        let recording = self.new_recording(now, call, options);
         let config = self.recording_config(&recording, options);
         let recorded = Recorded {
             id: recording.id,
             of: RecordingOf::Call(call),
-            file_in: config.file_in.clone(),
-            file_out: Some(config.file_out.clone()),
+            file_in: self.config.recordings.join(&recording.filenames[0]),
+            file_out: recording
+                .filenames
+                .get(1)
+                .map(|said| self.config.recordings.join(said)),
             is_complete: false,
         };
         let order = self.new_order(call, Purpose::Recording(recording.id));
@@ -104,18 +114,19 @@ impl Switch {
         }
     }
 
-    fn new_recording(&mut self, now: Instant, call: CallId) -> Recording {
+    fn new_recording(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        options: RecordingOptions,
+    ) -> Recording {
         let id = RecordingId(self.rng.uuid());
         let name = self.recording_name(now, "call", call.0);
-        let format = RecordingFormat::Wav;
-        let filenames = ["in", "out"]
-            .map(|side| format!("{name}_{side}.{}", format.as_str()))
-            .to_vec();
         Recording {
             id,
+            filenames: options.layout.filenames(&name, options.format),
             name,
-            filenames,
-            format,
+            format: options.format,
         }
     }
 
@@ -137,9 +148,21 @@ impl Switch {
         options: RecordingOptions,
     ) -> RecordingConfig {
         let digits = |keys: &str| keys.chars().filter_map(Digit::from_char).collect();
+        let mut paths = recording
+            .filenames
+            .iter()
+            .map(|file| self.config.recordings.join(file));
+        let (heard, said) = (paths.next().unwrap_or_default(), paths.next());
+        let files = match (options.layout, said) {
+            (RecordingLayout::Stereo, _) => RecordingFiles::Stereo(heard),
+            (RecordingLayout::Split, Some(said)) => RecordingFiles::Sides { heard, said },
+            (RecordingLayout::Mono | RecordingLayout::Split, _) => RecordingFiles::Mono(heard),
+        };
         RecordingConfig {
-            file_in: self.config.recordings.join(&recording.filenames[0]),
-            file_out: self.config.recordings.join(&recording.filenames[1]),
+            target: RecordingTarget {
+                files,
+                format: file_format(recording.format),
+            },
             end_of_silence: options.end_of_silence,
             end_of_key: match options.end_of_key {
                 EndOfKey::None => Vec::new(),
@@ -150,5 +173,13 @@ impl Switch {
             duration: options.duration,
             beep_start: options.beep_start,
         }
+    }
+}
+
+const fn file_format(format: RecordingFormat) -> FileFormat {
+    match format {
+        RecordingFormat::Wav => FileFormat::Wav,
+        RecordingFormat::Mp3 => FileFormat::Mp3,
+        RecordingFormat::Ogg => FileFormat::OggOpus,
     }
 }

@@ -125,7 +125,8 @@ impl Switch {
             };
             call.is_alive() && address.target.starts_with(party)
         };
-        let found = self.calls.values().filter(is_it);
+        let entries = self.calls.values().map(|entry| &**entry);
+        let found = entries.filter(is_it);
         let newest = found.max_by_key(|entry| entry.call.leg().session());
         newest.map(|entry| entry.call.id())
     }

@@ -179,8 +179,13 @@ impl Switch {
             let files = files
                 .into_iter()
                 .filter_map(|(way, file)| Some((way, file?)));
+            // One file holds both sides.
+            let is_whole = recorded.file_out.is_none();
             for (direction, file) in files {
-                if options.direction == Direction::Both || options.direction == direction {
+                if is_whole
+                    || options.direction == Direction::Both
+                    || options.direction == direction
+                {
                     waiting.push_back((direction, Duration::ZERO, Sound::File(file.clone())));
                 }
             }

@@ -30,7 +30,7 @@ use super::dial::{DialFor, DialId, Made};
 use super::identity::Caller;
 use super::parting::Ties;
 use super::route::Destination;
-use super::{ControlError, Entry, Switch};
+use super::{ControlError, Switch};
 use crate::call::cause::{Cause, Why};
 use crate::flow;
 use crate::ids::CallId;
@@ -332,8 +332,8 @@ impl Switch {
         {
             entry.dial = None;
         }
-        let connecting = |entry: &Entry| entry.connecting;
-        let connecting = self.calls.get(&remaining).and_then(connecting);
+        let remaining_entry = self.calls.get(&remaining);
+        let connecting = remaining_entry.and_then(|entry| entry.connecting);
         if let Some(dial) = connecting
             && ties.dial == connecting
             && let Some(dial) = self.dials.get_mut(&dial)

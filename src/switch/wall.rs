@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use bytes::Bytes;
-use flowswitch_media::command::{Command, CommandId, SessionStats};
+use flowswitch_media::command::{Command, CommandId};
 
 use super::arrive::call_reference;
 use super::talking::Talking;
@@ -32,6 +32,7 @@ impl Switch {
             now,
             endpoint: &mut self.endpoint,
             media: &mut self.media,
+            rng: &mut self.rng,
         };
         let acted = catch_unwind(AssertUnwindSafe(|| act(&mut entry.call, &mut down)));
         if acted.is_ok() {
@@ -44,7 +45,7 @@ impl Switch {
         self.call_failed(now, id, entry);
     }
 
-    fn call_failed(&mut self, now: Instant, id: CallId, mut entry: Entry) {
+    fn call_failed(&mut self, now: Instant, id: CallId, mut entry: Box<Entry>) {
         tracing::error!(call = %id, "the call failed and is ended; please report this");
         // What the call believes is not trusted any more: one of the two verbs fits.
         let cause = Cause::local(HangupReason::Failed, Why::Internal);
@@ -57,7 +58,7 @@ impl Switch {
         }
         self.media.push_back(Command::Close { session });
         let ended = entry.call.cause().unwrap_or(&cause).clone();
-        self.tell_ended(now, &entry.call, ended, SessionStats::default());
+        self.tell_ended(now, &entry.call, ended, Box::default());
         let ties = entry.cut(&cause);
         self.forget_call(now, id, &entry);
         self.forget_orders(now, id);
@@ -134,7 +135,7 @@ impl Switch {
 
     /// Forgets an activeflow and what it gave orders for; a recording and a transcription go on to their
     /// own end.
-    pub(super) fn forget_flow(&mut self, id: ActiveflowId) -> Option<Run> {
+    pub(super) fn forget_flow(&mut self, id: ActiveflowId) -> Option<Box<Run>> {
         let run = self.activeflows.remove(&id)?;
         self.deadlines.set(Deadline::Flow(id), None);
         self.deadlines.set(Deadline::Talk(id), None);

@@ -14,6 +14,8 @@ fn conference(timeout: Option<u64>, record: bool) -> Conference {
         post_flow: None,
         timeout: timeout.map(Duration::from_secs),
         record,
+        level: true,
+        loudest: None,
     }
 }
 
