@@ -9,6 +9,8 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::sdp::codecs::CodecsError;
+
 /// The file as it is written.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -50,6 +52,12 @@ impl Origin {
         Self { file, ends }
     }
 
+    /// The file, and the line of what stands at `span`.
+    pub(super) fn place(&self, span: Range<usize>) -> (PathBuf, usize) {
+        let line = self.ends.partition_point(|end| *end < span.start) + 1;
+        (self.file.clone(), line)
+    }
+
     /// The error of what stands at `span`.
     pub(super) fn wrong(
         &self,
@@ -58,9 +66,10 @@ impl Origin {
         value: impl ToString,
         expected: &'static str,
     ) -> FileError {
+        let (file, line) = self.place(span);
         FileError::Value {
-            file: self.file.clone(),
-            line: self.ends.partition_point(|end| *end < span.start) + 1,
+            file,
+            line,
             key,
             value: value.to_string(),
             expected,
@@ -94,6 +103,8 @@ pub(super) struct Sip {
 pub(super) struct Rtp {
     pub(super) ports: Option<String>,
     pub(super) media_threads: Option<usize>,
+    pub(super) codecs: Option<Spanned<Vec<String>>>,
+    pub(super) srtp: Option<Spanned<String>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -124,6 +135,8 @@ pub(super) struct Trunk {
     pub(super) tech_postfix: Option<Spanned<String>>,
     pub(super) headers: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
     pub(super) caller_id: Option<Spanned<String>>,
+    pub(super) codecs: Option<Spanned<Vec<String>>>,
+    pub(super) srtp: Option<Spanned<String>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -184,6 +197,9 @@ pub(super) struct Conference {
     pub(super) timeout: u32,
     #[serde(default)]
     pub(super) record: bool,
+    pub(super) level: Option<bool>,
+    #[serde(default)]
+    pub(super) loudest: u8,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -276,6 +292,18 @@ pub enum FileError {
         /// What it may say.
         expected: &'static str,
     },
+    /// A list of codecs cannot be followed.
+    #[error("{file}:{line}: {key}: {why}", file = file.display())]
+    Codecs {
+        /// Its path.
+        file: PathBuf,
+        /// Counted from one.
+        line: usize,
+        /// The key with its section.
+        key: &'static str,
+        /// What is wrong with it.
+        why: CodecsError,
+    },
     /// A key of the contract whose feature is not in this version.
     #[error("{file}:{line}: {key:?} is not supported by this version; take it out", file = file.display())]
     NotSupported {
@@ -339,7 +367,7 @@ pub(super) const KEYS: [(&str, &[&str]); 16] = [
             "dial_allow",
         ],
     ),
-    ("rtp", &["ports", "media_threads"]),
+    ("rtp", &["ports", "media_threads", "codecs", "srtp"]),
     ("extensions", &["extension", "password"]),
     (
         "trunks",
@@ -361,6 +389,8 @@ pub(super) const KEYS: [(&str, &[&str]); 16] = [
             "tech_postfix",
             "headers",
             "caller_id",
+            "codecs",
+            "srtp",
         ],
     ),
     ("numbers", &["number", "call_flow", "message_flow"]),
@@ -390,6 +420,8 @@ pub(super) const KEYS: [(&str, &[&str]); 16] = [
             "post_flow",
             "timeout",
             "record",
+            "level",
+            "loudest",
         ],
     ),
     ("outbound_http", &["allow"]),

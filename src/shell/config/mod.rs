@@ -9,12 +9,15 @@ use crate::sip::Transport;
 use crate::sip::message::Algorithm;
 use crate::store::access::{Accept, DialAllow};
 use crate::store::agents::Agent;
+use crate::store::codecs::CodecTable;
 use crate::store::conferences::Conference;
 use crate::store::flows::Number;
 use crate::store::network::Network;
+use crate::store::protection::ProtectionTable;
 use crate::store::queues::Queue;
 use crate::store::trunks::Trunk;
 
+mod codecs;
 mod file;
 mod people;
 pub mod secrets;
@@ -43,6 +46,8 @@ pub struct Settings {
     pub digest: Vec<Algorithm>,
     /// Ports of RTP (even) and RTCP (odd).
     pub rtp_ports: RangeInclusive<u16>,
+    /// What is spoken, and with which trunk.
+    pub codecs: CodecTable,
     /// Threads of the media engine.
     pub media_threads: usize,
     /// Extensions with their passwords, where the file has one.
@@ -51,6 +56,8 @@ pub struct Settings {
     pub trunks: Vec<Trunk>,
     /// Hosts that `sip:` targets may name, beside trunks and private networks.
     pub dial_allow: DialAllow,
+    /// With whom sound is protected.
+    pub protection: ProtectionTable,
     /// Numbers and the names of their flows.
     pub numbers: Vec<Number>,
     /// Where callers wait.
@@ -179,6 +186,7 @@ impl Settings {
         directory: &Path,
     ) -> Result<Self, SettingsError> {
         let servers = Servers::new(&mut file)?;
+        let codecs = codecs::codecs(&file)?;
         let sip = if overrides.sip.is_empty() {
             file.sip.listen
         } else {
@@ -194,6 +202,7 @@ impl Settings {
             return Err(wrong("media_threads", media_threads, "expected 1 to 256"));
         }
         let listen = listen(&sip)?;
+        let protection = trunks::protection(&file.origin, file.rtp.srtp.as_ref(), &file.trunks)?;
         let trunks = trunks::trunks(&file.origin, file.trunks, &listen)?;
         let extensions = extensions(file.extensions.unwrap_or_else(default_extensions))?;
         let queues = people::queues(&file.origin, file.queues)?;
@@ -218,10 +227,12 @@ impl Settings {
             accept: accept(file.sip.accept.as_deref())?,
             digest: digest(file.sip.digest.as_deref())?,
             rtp_ports: ports.map_or(Ok(RTP_PORTS), |text| port_range(&text))?,
+            codecs,
             media_threads,
             extensions,
             trunks,
             dial_allow: trunks::dial_allow(&file.origin, &file.sip.dial_allow)?,
+            protection,
             numbers: people::numbers(&file.origin, file.numbers)?,
             doubts: people::doubts(&queues, &agents, &names),
             queues,

@@ -1,5 +1,6 @@
 //! `[[agents]]`, `[[queues]]`, `[[conferences]]` and `[[numbers]]`: whom callers meet.
 
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -117,6 +118,8 @@ pub(super) fn conferences(
             post_flow: entry.post_flow,
             timeout: (!timeout.is_zero()).then_some(timeout),
             record: entry.record,
+            level: entry.level.unwrap_or(true),
+            loudest: NonZeroU8::new(entry.loudest),
         });
     }
     Ok(conferences)

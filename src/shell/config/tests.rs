@@ -1,4 +1,5 @@
 use super::*;
+use crate::sdp::crypto::SrtpPolicy;
 
 fn file(text: &str) -> Result<FileConfig, FileError> {
     FileConfig::parse(text, Path::new("flowswitch.toml"))
@@ -100,6 +101,14 @@ fn wrong_values_are_one_line_that_says_what_is_expected() {
         ("[rtp]\nports = \"20000-10000\"", "expected LOW-HIGH"),
         ("[rtp]\nmedia_threads = 0", "expected 1 to 256"),
         (
+            "[rtp]\ncodecs = [\"opus\", \"g-722\"]",
+            "flowswitch.toml:2: rtp.codecs: \"g-722\" is no codec of ours; did you mean \"g722\"?",
+        ),
+        (
+            "[[trunks]]\nname = \"c\"\nallowed_ips = [\"10.0.0.1\"]\ncodecs = []",
+            "flowswitch.toml:4: trunks.codecs: names no codec",
+        ),
+        (
             "[[trunks]]\nname = \"c\"\nallowed_ips = [\"1.2.3\"]",
             "expected an address or a network",
         ),
@@ -130,6 +139,24 @@ fn wrong_values_are_one_line_that_says_what_is_expected() {
 }
 
 mod objects;
+
+#[test]
+fn protection_is_wanted_of_all_and_of_a_trunk_and_a_wrong_word_is_told_its_neighbour() {
+    let trunk = "[[trunks]]\nname = \"t\"\nhost = \"192.0.2.1\"\nsrtp = ";
+    let read = settings(&format!("[rtp]\nsrtp = \"off\"\n{trunk}\"require\"")).unwrap();
+    assert_eq!(read.protection.of(None), SrtpPolicy::Off);
+    assert_eq!(read.protection.of(Some("t")), SrtpPolicy::Require);
+    assert_eq!(read.protection.of(Some("u")), SrtpPolicy::Off);
+    let usual = settings("").unwrap().protection;
+    assert_eq!(usual.of(Some("t")), SrtpPolicy::Accept);
+    assert_eq!(
+        said("[rtp]\nsrtp = \"required\""),
+        "flowswitch.toml:2: rtp.srtp = \"required\": did you mean \"require\"?"
+    );
+    let wrong = said(&format!("{trunk}\"yes\""));
+    assert!(wrong.contains("flowswitch.toml:4: trunks.srtp"), "{wrong}");
+    assert!(wrong.ends_with("expected \"off\", \"accept\", \"prefer\" or \"require\""));
+}
 
 #[test]
 fn the_example_file_is_read_with_every_key_it_shows() {

@@ -1,5 +1,7 @@
-//! `[[trunks]]` and `[sip] dial_allow`: where calls come from and go to outside.
+//! `[[trunks]]`, `[sip] dial_allow` and `srtp`: where calls come from and go to outside, and what of them is
+//! protected.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -8,10 +10,12 @@ use toml::Spanned;
 use super::FileError;
 use super::file::{self, Origin};
 use super::people::name;
+use crate::sdp::crypto::SrtpPolicy;
 use crate::sip::message::{HeaderName, Host};
 use crate::sip::{Account, SipHost, Transport};
 use crate::store::access::DialAllow;
 use crate::store::network::Network;
+use crate::store::protection::ProtectionTable;
 use crate::store::trunks::{Trunk, TrunkOut};
 
 /// A name in DNS has no more letters (RFC 1035 §2.3.4).
@@ -358,6 +362,45 @@ fn host(text: &str) -> Option<Host> {
     let host = Host::parse(text.as_bytes()).ok()?;
     let is_name = text.len() <= LONGEST_HOST && text.contains(|c: char| c.is_ascii_alphabetic());
     (host.ip().is_some() || is_name).then_some(host)
+}
+
+/// Reads `srtp` of `[rtp]` and of the trunks.
+pub(super) fn protection(
+    origin: &Origin,
+    usual: Option<&Spanned<String>>,
+    trunks: &[file::Trunk],
+) -> Result<ProtectionTable, FileError> {
+    let usual = usual.map(|word| policy(origin, "rtp.srtp", word));
+    let mut special = HashMap::new();
+    for trunk in trunks {
+        if let Some(word) = &trunk.srtp {
+            let policy = policy(origin, "trunks.srtp", word)?;
+            special.insert(trunk.name.as_ref().clone(), policy);
+        }
+    }
+    let usual = usual.transpose()?.unwrap_or_default();
+    Ok(ProtectionTable::new(usual, special))
+}
+
+fn policy(
+    origin: &Origin,
+    key: &'static str,
+    entry: &Spanned<String>,
+) -> Result<SrtpPolicy, FileError> {
+    let word = entry.as_ref();
+    let likeness = |policy: &SrtpPolicy| strsim::jaro_winkler(policy.as_str(), word);
+    let nearest = SrtpPolicy::ALL
+        .into_iter()
+        .filter(|policy| likeness(policy) > 0.7)
+        .max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    let expected = match nearest {
+        Some(SrtpPolicy::Off) => "did you mean \"off\"?",
+        Some(SrtpPolicy::Accept) => "did you mean \"accept\"?",
+        Some(SrtpPolicy::Prefer) => "did you mean \"prefer\"?",
+        Some(SrtpPolicy::Require) => "did you mean \"require\"?",
+        None => "expected \"off\", \"accept\", \"prefer\" or \"require\"",
+    };
+    SrtpPolicy::from_word(word).ok_or_else(|| origin.wrong(entry.span(), key, word, expected))
 }
 
 /// Reads the list of hosts that targets may name.
