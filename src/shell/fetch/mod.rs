@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, LOCATION};
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Response, StatusCode, Url};
 use tokio::sync::Semaphore;
 
 mod client;
@@ -33,7 +33,7 @@ pub(crate) use client::{Timeouts, build_client, read_body};
 pub use policy::OutboundPolicy;
 pub use provider::{ApiKey, ProviderConfig};
 pub(crate) use provider::{Provider, ProviderLimits};
-pub use request::Request;
+pub use request::{Request, Validators};
 
 /// Asks servers that flows name, within [`OutboundPolicy`] and [`FetchLimits`].
 #[derive(Debug)]
@@ -72,6 +72,22 @@ pub struct Fetched {
     pub content_type: Option<String>,
     /// How long it stays fresh by `Cache-Control` (RFC 9111 §5.2.2); `None` when nothing is said.
     pub max_age: Option<Duration>,
+    /// Whether it may be kept at all: not when `Cache-Control` says `no-store`.
+    pub may_be_kept: bool,
+    /// What asks for a change of it later.
+    pub validators: Validators,
+}
+
+/// What came of asking for a change.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// It is the same (RFC 9110 §15.4.5), and fresh again for so long if that is said.
+    None {
+        /// As [`Fetched::max_age`].
+        max_age: Option<Duration>,
+    },
+    /// It is another.
+    New(Box<Fetched>),
 }
 
 /// Why something could not be fetched.
@@ -161,6 +177,27 @@ impl Gate {
         self.fetch(Request::get(url)?).await
     }
 
+    /// Fetches `url` by GET, if it is not what the server gave with `validators` any more.
+    ///
+    /// # Errors
+    /// As [`Gate::fetch`].
+    pub async fn get_if_changed(
+        &self,
+        url: &str,
+        validators: Validators,
+    ) -> Result<Change, FetchError> {
+        let request = Request::get_if_changed(url, validators)?;
+        self.bounded(async {
+            let (url, response) = self.follow(request).await?;
+            if response.status() == StatusCode::NOT_MODIFIED {
+                let max_age = max_age(response.headers());
+                return Ok(Change::None { max_age });
+            }
+            Ok(Change::New(Box::new(self.take(url, response).await?)))
+        })
+        .await
+    }
+
     /// Asks, and takes the body of a 200.
     ///
     /// # Errors
@@ -203,7 +240,7 @@ impl Gate {
         for _ in 0..=self.limits.redirects {
             let response = self.ask(&request).await?;
             let status = response.status();
-            if !status.is_redirection() {
+            if !status.is_redirection() || status == StatusCode::NOT_MODIFIED {
                 return Ok((request.url, response));
             }
             let next = redirected(&request.url, response.headers())?;
@@ -227,6 +264,9 @@ impl Gate {
             .client
             .request(request.method.clone(), url.clone())
             .header(ACCEPT_ENCODING, "identity");
+        for (condition, value) in request.validators.conditions() {
+            asking = asking.header(condition, value);
+        }
         if let Some((content_type, body)) = &request.content {
             asking = asking.header(CONTENT_TYPE, content_type).body(body.clone());
         }
@@ -241,18 +281,21 @@ impl Gate {
     }
 
     async fn take(&self, url: Url, response: Response) -> Result<Fetched, FetchError> {
-        if response.status() != reqwest::StatusCode::OK {
+        if response.status() != StatusCode::OK {
             return Err(FetchError::Status {
                 code: response.status().as_u16(),
             });
         }
-        let content_type = response.headers().get(CONTENT_TYPE);
+        let headers = response.headers();
+        let content_type = headers.get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        let is_forbidden = directives(headers).any(|told| told == "no-store");
         Ok(Fetched {
             url,
-            content_type: content_type
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned),
-            max_age: max_age(response.headers()),
+            content_type: content_type.map(str::to_owned),
+            max_age: max_age(headers),
+            may_be_kept: !is_forbidden,
+            validators: Validators::of(headers),
             body: read_body(response, self.limits.bytes).await?,
         })
     }
@@ -370,22 +413,25 @@ fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url, FetchError> {
     Ok(next)
 }
 
+/// How long what came stays fresh (RFC 9111 §5.2.2).
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let mut found = None;
-    for value in headers.get_all(CACHE_CONTROL) {
-        for directive in value.to_str().unwrap_or_default().split(',') {
-            let directive = directive.trim().to_ascii_lowercase();
-            if directive == "no-store" || directive == "no-cache" {
-                return Some(Duration::ZERO);
-            }
-            if let Some(seconds) = directive.strip_prefix("max-age=") {
-                found = seconds
-                    .trim_matches('"')
-                    .parse()
-                    .ok()
-                    .map(Duration::from_secs);
-            }
+    for directive in directives(headers) {
+        if directive == "no-store" || directive == "no-cache" {
+            return Some(Duration::ZERO);
+        }
+        if let Some(seconds) = directive.strip_prefix("max-age=") {
+            let seconds = seconds.trim_matches('"').parse().ok();
+            found = seconds.map(Duration::from_secs);
         }
     }
     found
+}
+
+/// What `Cache-Control` says, in lower case.
+fn directives(headers: &HeaderMap) -> impl Iterator<Item = String> {
+    let values = headers.get_all(CACHE_CONTROL).into_iter();
+    values
+        .flat_map(|value| value.to_str().unwrap_or_default().split(','))
+        .map(|directive| directive.trim().to_ascii_lowercase())
 }

@@ -1,7 +1,9 @@
 //! What is asked of a server, checked before a connection is made.
 
 use bytes::Bytes;
-use reqwest::header::HeaderValue;
+use reqwest::header::{
+    ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+};
 use reqwest::{Method, StatusCode, Url};
 
 use super::FetchError;
@@ -13,6 +15,31 @@ pub struct Request {
     pub(super) method: Method,
     /// With its type; `None` sends no body and no `Content-Type`.
     pub(super) content: Option<(HeaderValue, Bytes)>,
+    /// Of what is known of it already; then a body comes only if that is not the same any more.
+    pub(super) validators: Validators,
+}
+
+/// What tells whether a resource is still the same (RFC 9110 §8.8), as its server said it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Validators {
+    etag: Option<HeaderValue>,
+    last_modified: Option<HeaderValue>,
+}
+
+impl Validators {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self {
+            etag: headers.get(ETAG).cloned(),
+            last_modified: headers.get(LAST_MODIFIED).cloned(),
+        }
+    }
+
+    /// The conditions that ask for a change (RFC 9110 §13.1); a server that knows both takes the first.
+    pub(super) fn conditions(&self) -> impl Iterator<Item = (HeaderName, &HeaderValue)> {
+        let etag = self.etag.iter().map(|value| (IF_NONE_MATCH, value));
+        let date = self.last_modified.iter();
+        etag.chain(date.map(|value| (IF_MODIFIED_SINCE, value)))
+    }
 }
 
 impl Request {
@@ -25,6 +52,18 @@ impl Request {
             url: checked(url)?,
             method: Method::GET,
             content: None,
+            validators: Validators::default(),
+        })
+    }
+
+    /// A GET of `url` for what has changed since.
+    ///
+    /// # Errors
+    /// [`FetchError::Url`].
+    pub fn get_if_changed(url: &str, validators: Validators) -> Result<Self, FetchError> {
+        Ok(Self {
+            validators,
+            ..Self::get(url)?
         })
     }
 
@@ -49,6 +88,7 @@ impl Request {
             url: checked(url)?,
             method: method.clone(),
             content: Some((content_type, body)),
+            validators: Validators::default(),
         })
     }
 
@@ -65,6 +105,7 @@ impl Request {
                 url,
                 method: Method::GET,
                 content: None,
+                validators: self.validators,
             }
         } else {
             Self { url, ..self }

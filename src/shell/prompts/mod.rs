@@ -7,6 +7,9 @@
 //!                           '--- http --[cache by URL, an hour at most]-- gate-'
 //! ```
 //!
+//! What a URL gave is asked for again after its time, and sent again only if it has changed. While its server
+//! fails, what it gave last is played.
+//!
 //! However many calls ask for the same sound at once, it is made once. What failed is not remembered:
 //! the next call tries again.
 
@@ -24,7 +27,7 @@ use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 use tracing::{debug, warn};
 
-use super::fetch::{FetchError, FetchLimits, Fetched, Gate, OutboundPolicy};
+use super::fetch::{Change, FetchError, FetchLimits, Fetched, Gate, OutboundPolicy, Validators};
 use super::speech::script::{Segment, Voice};
 use super::speech::{Speech, SpeechConfig, SpeechError, ssml};
 use super::workers::Workers;
@@ -124,6 +127,8 @@ pub enum PromptError {
 #[derive(Debug)]
 pub struct Prompts {
     cache: Cache<Key, Kept>,
+    /// What URLs gave, beyond the time it was fresh.
+    former: Cache<Arc<str>, Former>,
     speech: Speech,
     gate: Gate,
     workers: Workers,
@@ -146,8 +151,21 @@ struct Kept {
     fresh: Option<Duration>,
 }
 
+/// What a URL gave last.
+#[derive(Clone, Debug)]
+struct Former {
+    prompt: Arc<Prompt>,
+    validators: Validators,
+}
+
 /// Ends each entry by its own time.
 struct Freshness;
+
+/// How long what a URL gave may be asked for by its validators, or stand in for what cannot be fetched.
+const FORMER: Duration = Duration::from_secs(24 * 3600);
+
+/// When a server that failed is asked again.
+const RETRY: Duration = Duration::from_secs(60);
 
 type Loading<'a> = Pin<Box<dyn Future<Output = Result<Vec<Arc<Prompt>>, PromptError>> + Send + 'a>>;
 
@@ -172,6 +190,12 @@ impl Prompts {
                 .weigher(|_, kept: &Kept| weight(&kept.prompt))
                 .eviction_policy(EvictionPolicy::lru())
                 .expire_after(Freshness)
+                .build(),
+            // Mostly the same prompts, which are held once.
+            former: Cache::builder()
+                .max_capacity(limits.cache_bytes / 2)
+                .weigher(|_, former: &Former| weight(&former.prompt))
+                .time_to_live(FORMER)
                 .build(),
             speech: Speech::new(speech, &data_dir, limits.length, &workers)?,
             gate: Gate::new(outbound, limits.fetch)?,
@@ -253,7 +277,7 @@ impl Prompts {
             let prompt = self
                 .off_the_loop(move || Prompt::from_samples(samples))
                 .await?;
-            Ok((prompt, None))
+            Ok((Arc::new(prompt), None))
         };
         self.cached(Key::Words(Arc::clone(&run)), making).await
     }
@@ -263,18 +287,54 @@ impl Prompts {
         let url = url.trim();
         match scheme(url) {
             Some(("http" | "https", _)) => {
-                let making = async {
-                    let fetched = self.gate.get(url).await?;
-                    let age = self.limits.url_age;
-                    let fresh = fetched.max_age.map_or(age, |told| told.min(age));
-                    let extension = extension_of(&fetched).to_owned();
-                    Ok((self.decoded(fetched.body, extension).await?, Some(fresh)))
-                };
-                self.cached(Key::Url(url.into()), making).await
+                let url: Arc<str> = url.into();
+                let making = self.fetched(Arc::clone(&url));
+                self.cached(Key::Url(url), making).await
             }
             Some(("file", name)) => self.file(name).await,
             Some(_) => Err(PromptError::Scheme),
             None => self.file(url).await,
+        }
+    }
+
+    /// What a URL gives now, and how long that is fresh.
+    async fn fetched(&self, url: Arc<str>) -> Result<(Arc<Prompt>, Option<Duration>), PromptError> {
+        let fresh = |told: Option<Duration>| {
+            let age = self.limits.url_age;
+            Some(told.map_or(age, |told| told.min(age)))
+        };
+        let former = self.former.get(&url).await;
+        let validators = former.as_ref().map(|former| former.validators.clone());
+        let change = self
+            .gate
+            .get_if_changed(&url, validators.unwrap_or_default());
+        match (change.await, former) {
+            (Ok(Change::New(fetched)), _) => {
+                let (age, extension) = (fresh(fetched.max_age), extension_of(&fetched).to_owned());
+                let Fetched {
+                    body,
+                    may_be_kept,
+                    validators,
+                    ..
+                } = *fetched;
+                let prompt = Arc::new(self.decoded(body, extension).await?);
+                if may_be_kept {
+                    let prompt = Arc::clone(&prompt);
+                    let former = Former { prompt, validators };
+                    self.former.insert(url, former).await;
+                } else {
+                    self.former.invalidate(&url).await;
+                }
+                Ok((prompt, age))
+            }
+            (Ok(Change::None { max_age }), Some(former)) => Ok((former.prompt, fresh(max_age))),
+            // Nobody asked whether anything had changed.
+            (Ok(Change::None { .. }), None) => Err(FetchError::Status { code: 304 }.into()),
+            (Err(error), Some(former)) if error.may_pass() => {
+                warn!(%error, "a sound is played as it was fetched last");
+                Ok((former.prompt, Some(RETRY)))
+            }
+            (Err(error), _) => Err(error.into()),
         }
     }
 
@@ -286,7 +346,8 @@ impl Prompts {
             let extension = located.extension().to_owned();
             let file = located.clone();
             let bytes = self.off_the_loop(move || file.read(limit)).await??;
-            Ok((self.decoded(bytes, extension).await?, None))
+            let prompt = self.decoded(bytes, extension).await?;
+            Ok((Arc::new(prompt), None))
         };
         self.cached(Key::File(located.clone()), making).await
     }
@@ -314,15 +375,12 @@ impl Prompts {
     async fn cached(
         &self,
         key: Key,
-        making: impl Future<Output = Result<(Prompt, Option<Duration>), PromptError>>,
+        making: impl Future<Output = Result<(Arc<Prompt>, Option<Duration>), PromptError>>,
     ) -> Result<Arc<Prompt>, PromptError> {
         let making = async {
             let (prompt, fresh) = making.await?;
             debug!(samples = prompt.samples().len(), "prompt made");
-            Ok(Kept {
-                prompt: Arc::new(prompt),
-                fresh,
-            })
+            Ok(Kept { prompt, fresh })
         };
         let kept = self.cache.try_get_with(key, making).await;
         kept.map(|kept| kept.prompt)
@@ -356,9 +414,10 @@ impl Expiry<Key, Kept> for Freshness {
     }
 }
 
-/// Octets that a prompt holds: samples, and two encoded forms.
+/// Octets that a prompt holds: samples of its bands, and two encoded forms.
 fn weight(prompt: &Prompt) -> u32 {
-    u32::try_from(prompt.samples().len() * 4 + 256).unwrap_or(u32::MAX)
+    let wide = prompt.wide().map_or(0, <[i16]>::len);
+    u32::try_from(prompt.samples().len() * 4 + wide * 2 + 256).unwrap_or(u32::MAX)
 }
 
 /// The scheme of a URL (RFC 3986 §3.1) in lower case where it is one that is played, and what follows.
@@ -382,6 +441,8 @@ fn extension_of(fetched: &Fetched) -> &str {
     match kind.to_ascii_lowercase().as_str() {
         "audio/wav" | "audio/wave" | "audio/x-wav" | "audio/vnd.wave" => "wav",
         "audio/mpeg" | "audio/mp3" | "audio/mpeg3" => "mp3",
+        "audio/ogg" | "audio/opus" | "application/ogg" | "audio/vorbis" => "ogg",
+        "audio/flac" | "audio/x-flac" => "flac",
         _ => {
             let name = fetched.url.path().rsplit('/').next().unwrap_or_default();
             name.rsplit_once('.').map_or("", |(_, extension)| extension)

@@ -1,4 +1,5 @@
 use std::fs;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
@@ -238,6 +239,68 @@ async fn what_must_not_be_kept_is_asked_for_again_and_so_is_what_failed() {
     fixture.url(&url).await.unwrap();
     fixture.url(&url).await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 3);
+}
+
+/// A server of one WAV file that knows whether it has changed: until `changes` it is the same, then another, and
+/// after `fails` requests there is no answer. Tells the statuses it gave.
+async fn serve_by_tag(changes: usize, fails: usize) -> (String, Arc<Mutex<Vec<u16>>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/sound.wav", listener.local_addr().unwrap());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let statuses = Arc::clone(&told);
+    tokio::spawn(async move {
+        for asked in 0.. {
+            let Ok((mut stream, _)) = listener.accept().await else {
+                return;
+            };
+            let mut request = vec![0; 4096];
+            let len = stream.read(&mut request).await.unwrap_or_default();
+            let request = String::from_utf8_lossy(&request[..len]).to_ascii_lowercase();
+            let (tag, samples) = if asked < changes {
+                ("one", 800)
+            } else {
+                ("two", 1_600)
+            };
+            let is_known = request.contains(&format!("if-none-match: \"{tag}\""));
+            let (status, body) = match is_known {
+                _ if asked >= fails => (503, Vec::new()),
+                true => (304, Vec::new()),
+                false => (200, wav(samples)),
+            };
+            statuses.lock().unwrap().push(status);
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nETag: \"{tag}\"\r\nCache-Control: max-age=0\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(head.as_bytes()).await;
+            let _ = stream.write_all(&body).await;
+        }
+    });
+    (url, told)
+}
+
+#[tokio::test]
+async fn what_is_no_longer_fresh_is_sent_again_only_when_it_has_changed() {
+    let fixture = Fixture::new();
+    let (url, told) = serve_by_tag(2, usize::MAX).await;
+    let first = fixture.url(&url).await.unwrap();
+    let same = fixture.url(&url).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &same), "decoded once");
+    let other = fixture.url(&url).await.unwrap();
+    assert_eq!((length(&first), length(&other)), (800, 1_600));
+    assert_eq!(*told.lock().unwrap(), [200, 304, 200]);
+}
+
+#[tokio::test]
+async fn while_a_server_fails_what_it_gave_last_is_played() {
+    let fixture = Fixture::new();
+    let (url, told) = serve_by_tag(usize::MAX, 1).await;
+    let first = fixture.url(&url).await.unwrap();
+    for _ in 0..3 {
+        assert!(Arc::ptr_eq(&first, &fixture.url(&url).await.unwrap()));
+    }
+    // It is left alone for a minute.
+    assert_eq!(*told.lock().unwrap(), [200, 503]);
 }
 
 #[tokio::test]
