@@ -11,7 +11,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("sdp", &[]),
     ("flow", &[]),
     ("call", &["sip", "sdp"]),
-    ("store", &["sip", "flow", "call"]),
+    ("store", &["sip", "sdp", "flow", "call"]),
     ("switch", &["sip", "sdp", "flow", "call", "store"]),
     ("dryrun", &["flow"]),
     (
@@ -26,9 +26,9 @@ const GROUND: [&str; 3] = ["time", "ids", "status"];
 /// Rooms that may use the media crate, and which of its modules.
 const MEDIA: [(&str, &[&str]); 6] = [
     ("sdp", &["codec", "command"]),
-    ("call", &["amd", "command", "dtmf", "prompt"]),
+    ("call", &["amd", "codec", "command", "dtmf", "prompt"]),
     ("store", &["command"]),
-    ("switch", &["amd", "command", "dtmf", "prompt"]),
+    ("switch", &["amd", "command", "dtmf", "prompt", "recording"]),
     (
         "shell",
         &[
@@ -38,7 +38,7 @@ const MEDIA: [(&str, &[&str]); 6] = [
     (
         "sim",
         &[
-            "amd", "codec", "command", "dsp", "dtmf", "engine", "prompt", "rtp",
+            "amd", "codec", "command", "dsp", "dtmf", "engine", "frame", "prompt", "rtp",
         ],
     ),
 ];

@@ -33,7 +33,7 @@
 //! | [`time`], [`ids`], [`status`] | deadlines and the wall clock as values; names and randomness; words of the API that calls and flows share |
 //! | [`sip::message`] | bytes to types and back, tolerant in, strict out; a body stays bytes |
 //! | [`sip`] | transactions, dialogs and the endpoint over them; beside them [`sip::registrar`], [`sip::registration`] and [`sip::auth`] |
-//! | [`sdp`] | descriptions, and [`sdp::negotiate`]: offer and answer to a media configuration |
+//! | [`sdp`] | descriptions, [`sdp::codecs`]: what we speak, [`sdp::negotiate`]: offer and answer to a media configuration, and [`sdp::crypto`]: keys for SRTP |
 //! | [`flow`] | [`flow::dialect`]: JSON to typed actions; [`flow::lint`]: what is wrong with it; [`flow::Activeflow`]: one run; knows no call |
 //! | [`call`] | one party: dialog and media session with status, verbs and a cause; knows no flow |
 //! | [`store`] | flows by name and number, who may call, whom we call (trunks, agents, queues, conferences), networks; calls, recordings, transcripts and messages that have been |
@@ -106,9 +106,10 @@
 //!
 //! | state | owner | runs on | reached by |
 //! |---|---|---|---|
-//! | transactions, dialogs, calls, activeflows, signalling deadlines | the [`switch::Switch`] | one task | inputs and outputs, bounded queues |
+//! | transactions, dialogs, calls, activeflows, signalling deadlines | the [`switch::Switch`] | one task, on the thread of the SIP sockets | inputs and outputs, bounded queues |
 //! | media sessions, jitter buffers, playbacks | engine *k* | media thread *k* | [`flowswitch_media::command`] |
-//! | SIP sockets; RTP sockets and ports | transport tasks; host *k* | tokio; thread *k* | queues; same thread |
+//! | SIP sockets; RTP sockets | transport tasks; host *k* | the thread of the switch; thread *k* | queues; same thread |
+//! | free RTP ports | the host | the thread of the switch | same thread |
 //! | prompts, settings, flows | nobody: immutable `Arc` | shared | by value |
 //! | HTTP, speech, files, external media | tasks of the shell | tokio | an order's id out, the result back as an input |
 //!

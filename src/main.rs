@@ -9,7 +9,10 @@ use clap::{Args, Parser, Subcommand};
 use flowswitch::shell::check::{self, CheckOptions};
 use flowswitch::shell::config::{FileConfig, Overrides, Settings};
 use flowswitch::shell::dry_run::{self, TestOptions};
+use flowswitch::shell::latency::{self, LatencyOptions};
+use flowswitch::shell::log::Log;
 use flowswitch::shell::serve::serve;
+use tokio::runtime;
 
 /// A softswitch in one process: SIP, RTP media, and call flows written as JSON.
 #[derive(Parser)]
@@ -29,6 +32,15 @@ enum Command {
     Check(CheckOptions),
     /// Run the tests beside flow files, without a phone and in virtual time
     Test(TestOptions),
+    /// Measure a SIP server, this one or another
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Call somebody who sends back what it hears: round trip, loss and jitter of the media path
+    Latency(LatencyOptions),
 }
 
 #[derive(Args, Default)]
@@ -79,6 +91,11 @@ fn main() -> ExitCode {
         Command::Test(options) => {
             dry_run::run(&options, &mut std::io::stdout().lock()).map_err(Into::into)
         }
+        Command::Bench(Bench::Latency(options)) => {
+            latency::run(&options, &mut std::io::stdout().lock())
+                .map(|()| true)
+                .map_err(Into::into)
+        }
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -104,15 +121,17 @@ fn run(options: ServeOptions) -> anyhow::Result<()> {
     )?;
     let filter = tracing_subscriber::EnvFilter::try_new(&settings.log)
         .map_err(|error| anyhow::anyhow!("log = {:?}: {error}", settings.log))?;
+    let (_log, lines) = Log::start(std::io::stderr())?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
+        .with_writer(move || lines.clone())
         .init();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let errands = runtime::Builder::new_multi_thread().enable_all().build()?;
+    let signalling = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(serve(settings))
+    signalling.block_on(serve(settings, errands.handle().clone()))
 }
 
 /// Whether all is well.

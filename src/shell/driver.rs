@@ -1,20 +1,26 @@
 //! The one task that owns the switch: one input, drain what it wants, arm the timer.
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flowswitch_media::command::{Command, CommandId, Event};
+use flowswitch_media::codec::Codec;
+use flowswitch_media::command::{Command, CommandId, Event, SessionStats};
 use flowswitch_media::host::MediaHost;
 use futures_util::FutureExt as _;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 
 use super::external::Externals;
 use super::outside::Outside;
 use super::prompts::Prompts;
 use super::resolver::Resolver;
 use super::transport::Transports;
+use crate::ids::CallId;
 use crate::sip::SipHost;
 use crate::store::calls::CallRecord;
 use crate::store::transcripts::Transcript;
@@ -39,10 +45,14 @@ pub struct Driver {
     pub outside: Arc<Outside>,
     /// What carries sound to other hosts.
     pub externals: Externals,
+    /// Where its errands run, which may keep a thread busy.
+    pub errands: Handle,
     /// What happens, but for media.
     pub inputs: mpsc::Receiver<Input>,
     /// For answers that come later.
     pub answers: mpsc::Sender<Input>,
+    /// Answers that were there at once.
+    pub ready: VecDeque<Input>,
     /// What happens in the media engine; never dropped, and bounded by the orders that were given.
     pub events: mpsc::UnboundedReceiver<Event>,
 }
@@ -52,12 +62,24 @@ impl Driver {
     pub async fn run(mut self) {
         let mut is_overloaded = false;
         let mut errands = JoinSet::new();
+        let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
+        let mut row = 0;
         while let Some(deadline) = self.drain(&mut errands) {
             while errands.try_join_next().is_some() {}
+            row += 1;
+            let is_idle = self.ready.is_empty() && self.events.is_empty() && self.inputs.is_empty();
+            if row == ROW || is_idle {
+                self.media.flush();
+                row = 0;
+            }
+            if let Some(input) = self.ready.pop_front() {
+                self.switch.handle_input(Instant::now(), input);
+                continue;
+            }
             let input = tokio::select! {
                 biased;
                 Some(event) = self.events.recv() => Input::Media(event),
-                () = sleep_until(deadline) => {
+                () = until(&mut alarm, deadline) => {
                     self.switch.handle_timeout(Instant::now());
                     continue;
                 }
@@ -105,11 +127,11 @@ impl Driver {
                 }) => self
                     .externals
                     .let_in(&mut self.media, external, session, config),
-                Output::Media(command) => self.media.send(command),
+                Output::Media(command) => self.media.post(command),
                 Output::External { external, order } => self.externals.order(external, order),
                 Output::Fetch { command, sources } => self.fetch(command, sources),
                 Output::Outside { order, request } => {
-                    errands.spawn(self.carry_out(order, request));
+                    errands.spawn_on(self.carry_out(order, request), &self.errands);
                 }
                 Output::Resolve { resolve, host } => self.resolve(resolve, host),
                 // The shell asks nothing of calls by itself.
@@ -144,24 +166,21 @@ impl Driver {
     }
 
     /// One search, and its one answer, however it ends.
-    fn resolve(&self, resolve: ResolveId, host: SipHost) {
+    fn resolve(&mut self, resolve: ResolveId, host: SipHost) {
         let resolver = Arc::clone(&self.resolver);
-        let answers = self.answers.clone();
-        tokio::spawn(async move {
+        self.begin(async move {
             let search = AssertUnwindSafe(resolver.resolve(&host)).catch_unwind();
             let hops = search.await.unwrap_or_else(|_| {
                 tracing::error!(host = %host.host, "a search for a host failed; please report this");
                 Vec::new()
             });
-            // Nobody waits for it when the switch has stopped.
-            let _ = answers.send(Input::Resolved { resolve, hops }).await;
+            Input::Resolved { resolve, hops }
         });
     }
 
-    fn fetch(&self, command: CommandId, sources: Vec<Source>) {
+    fn fetch(&mut self, command: CommandId, sources: Vec<Source>) {
         let prompts = Arc::clone(&self.prompts);
-        let answers = self.answers.clone();
-        tokio::spawn(async move {
+        self.begin(async move {
             let mut loaded = Vec::with_capacity(sources.len());
             for source in sources {
                 match prompts.load(&source).await {
@@ -172,9 +191,27 @@ impl Driver {
                 }
             }
             let prompts = (!loaded.is_empty()).then_some(loaded);
-            // Nobody waits for it when the switch has stopped.
-            let _ = answers.send(Input::Fetched { command, prompts }).await;
+            Input::Fetched { command, prompts }
         });
+    }
+
+    /// Begins to find an answer. What is known already (an address instead of a name, a sound that was played
+    /// before) is found right here, and wakes nobody.
+    fn begin(&mut self, errand: impl Future<Output = Input> + Send + 'static) {
+        let mut errand = Box::pin(errand);
+        let runtime = self.errands.enter();
+        let found = errand.as_mut().now_or_never();
+        drop(runtime);
+        match found {
+            Some(answer) => self.ready.push_back(answer),
+            None => {
+                let answers = self.answers.clone();
+                self.errands.spawn(async move {
+                    // Nobody waits for it when the switch has stopped.
+                    let _ = answers.send(errand.await).await;
+                });
+            }
+        }
     }
 }
 
@@ -236,23 +273,48 @@ fn tell(report: &Report) {
 }
 
 fn tell_call(record: &CallRecord) {
-    let stats = &record.stats;
     tracing::info!(
         call = %record.id, direction = record.direction.as_str(), cause = %record.cause,
         q850 = record.cause.value.0, status = record.cause.status(),
         reached = record.reached().as_str(), lasted = ?record.lasted(), talked = ?record.talked(),
-        sent = stats.sent_packets, received = stats.received_packets,
-        lost = stats.lost_packets, late = stats.late_packets, jitter = ?stats.max_jitter,
         "call ended"
     );
+    let stats = &record.stats;
+    if stats.sent_packets + stats.received_packets > 0 {
+        tell_media(record.id, stats);
+    }
 }
+
+/// How the media of a call was: what came, what the peer says of what it got, how long it was under way inside
+/// of us, and what all of it comes to for the ears at both ends.
+fn tell_media(call: CallId, stats: &SessionStats) {
+    let peer = stats.peer.unwrap_or_default();
+    tracing::info!(
+        %call, codec = stats.codec.map(Codec::name),
+        sent = stats.sent_packets, received = stats.received_packets,
+        lost = stats.lost_packets, late = stats.late_packets,
+        jitter = ?stats.mean_jitter, max_jitter = ?stats.max_jitter,
+        round_trip = stats.round_trip.map(debug),
+        peer_lost = peer.lost_packets, peer_jitter = ?peer.max_jitter,
+        delays = %stats.delays,
+        heard_mos = stats.heard_mos.map(display), said_mos = stats.said_mos.map(display),
+        "call media"
+    );
+}
+
+/// Inputs in a row whose media orders may wait for one another, so that a thread is woken once for all.
+const ROW: u32 = 16;
 
 /// How long the end waits for mails and webhooks that are under way: a try and the next.
 const LAST_ERRANDS: Duration = Duration::from_secs(5);
 
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
+/// Waits for the deadline by an alarm that is set anew only when it has changed.
+async fn until(alarm: &mut Pin<&mut Sleep>, deadline: Option<Instant>) {
+    let Some(at) = deadline else {
+        return std::future::pending().await;
+    };
+    if alarm.deadline() != at.into() {
+        alarm.as_mut().reset(at.into());
     }
+    alarm.as_mut().await;
 }

@@ -13,6 +13,8 @@ pub mod external;
 pub mod fetch;
 pub mod flow_files;
 pub mod flows;
+pub mod latency;
+pub mod log;
 pub mod outside;
 pub mod prompts;
 pub mod resolver;

@@ -1,5 +1,6 @@
 //! `flowswitch serve`: from settings to a running switch, and its end.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context as _;
 use flowswitch_media::host::{HostConfig, MediaHost};
 use flowswitch_media::prompt::Prompt;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -43,7 +45,11 @@ const TRANSACTIONS: usize = 200_000;
 const TRUNKS_PROBED_EVERY: Duration = Duration::from_secs(30);
 
 /// Serves until SIGTERM or SIGINT, then ends every call in order.
-pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+///
+/// The switch and its SIP sockets share the thread that this runs on, so that a message comes from its socket
+/// to its call without waking anybody; what may take longer (HTTP, DNS, speech, files) is carried out by
+/// `errands`.
+pub async fn serve(settings: Settings, errands: Handle) -> anyhow::Result<()> {
     install_tls();
     let mut rng = Rng::new(rand::random());
     let passwords = secrets::passwords(&settings.data, &settings.extensions, &mut rng)?;
@@ -84,7 +90,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let resolver = Arc::new(Resolver::from_system(transports.outlets(), rng.fork())?);
     let prompts = Arc::new(Prompts::new(prompts_config(&settings))?);
     let outside = Arc::new(Outside::new(outside_config(&settings))?);
-    let externals = Externals::new(outbound_policy(&settings), answers.clone());
+    let externals = Externals::new(outbound_policy(&settings), answers.clone(), errands.clone());
 
     let screen = start_screen(&settings, &transports, &flows, &passwords)?;
     let mut switch = new_switch(&settings, passwords, &mut rng);
@@ -97,13 +103,15 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         prompts,
         outside,
         externals,
+        errands: errands.clone(),
         inputs,
         answers: answers.clone(),
+        ready: VecDeque::new(),
         events,
     };
     let running = tokio::spawn(driver.run());
-    tokio::spawn(directory.watch(answers.clone()));
-    tokio::spawn(stop_on_signal(answers)?);
+    errands.spawn(directory.watch(answers.clone()));
+    errands.spawn(stop_on_signal(answers)?);
     print!("{screen}");
     running.await.context("the switch failed")
 }
@@ -128,12 +136,14 @@ fn new_switch(settings: &Settings, passwords: Vec<(String, String)>, rng: &mut R
         calls: CALLS,
         providers: outside_config(settings).providers(),
         assistant: assistant(settings),
+        codecs: settings.codecs.clone(),
         directory: Directory {
             trunks: TrunkTable::new(settings.trunks.clone()),
             agents: AgentTable::new(settings.agents.clone()),
             queues: QueueTable::new(settings.queues.clone()),
             conferences: ConferenceTable::new(settings.conferences.clone()),
             dial_allow: settings.dial_allow.clone(),
+            protection: settings.protection.clone(),
         },
         trunks_probed_every: Some(TRUNKS_PROBED_EVERY),
     };

@@ -31,6 +31,7 @@ use std::sync::Arc;
 use flowswitch_media::command::{ExternalConfig, ExternalId, SessionId};
 use flowswitch_media::host::MediaHost;
 use futures_util::FutureExt as _;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use self::link::{Desk, Link};
@@ -44,6 +45,8 @@ use crate::switch::{ExternalNews, ExternalOrder, ExternalTarget, Input};
 pub struct Externals {
     reach: Arc<Reach>,
     inputs: mpsc::Sender<Input>,
+    /// Where their tasks run.
+    runtime: Handle,
     desks: HashMap<ExternalId, Desk>,
 }
 
@@ -116,12 +119,13 @@ impl Teller {
 }
 
 impl Externals {
-    /// None yet. They reach what `policy` permits, and their news goes to `inputs`.
+    /// None yet. They reach what `policy` permits, their news goes to `inputs`, and they run on `runtime`.
     #[must_use]
-    pub fn new(policy: OutboundPolicy, inputs: mpsc::Sender<Input>) -> Self {
+    pub fn new(policy: OutboundPolicy, inputs: mpsc::Sender<Input>, runtime: Handle) -> Self {
         Self {
             reach: Arc::new(Reach::new(policy)),
             inputs,
+            runtime,
             desks: HashMap::new(),
         }
     }
@@ -168,7 +172,7 @@ impl Externals {
             external,
             inputs: self.inputs.clone(),
         };
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             let carried = AssertUnwindSafe(carry(&reach, &target, &mut link, &teller));
             let end = carried.catch_unwind().await;
             let (call, external) = (target.call, target.id);

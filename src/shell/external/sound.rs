@@ -1,6 +1,6 @@
 //! Samples as octets, and back.
 
-use flowswitch_media::codec::Codec;
+use flowswitch_media::codec::G711;
 
 use crate::flow::SoundFormat;
 
@@ -13,10 +13,10 @@ pub(super) enum Order {
     Little,
 }
 
-const fn codec(format: SoundFormat) -> Option<Codec> {
+const fn codec(format: SoundFormat) -> Option<G711> {
     match format {
-        SoundFormat::Ulaw => Some(Codec::Pcmu),
-        SoundFormat::Alaw => Some(Codec::Pcma),
+        SoundFormat::Ulaw => Some(G711::Ulaw),
+        SoundFormat::Alaw => Some(G711::Alaw),
         SoundFormat::Slin => None,
     }
 }

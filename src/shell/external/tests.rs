@@ -69,7 +69,7 @@ impl Rig {
         };
         Self {
             media,
-            externals: Externals::new(policy, answers),
+            externals: Externals::new(policy, answers, tokio::runtime::Handle::current()),
             inputs,
             observer,
             heard,

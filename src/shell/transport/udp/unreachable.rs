@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, IoSliceMut};
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +14,6 @@ use bytes::Bytes;
 use nix::libc;
 use nix::sys::socket::sockopt::{Ipv4RecvErr, Ipv6RecvErr};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt};
-use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 
 /// The newest datagrams that were sent, and what wakes up who reads the errors.
@@ -141,6 +140,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use tokio::net::UdpSocket;
     use tokio::sync::mpsc;
     use tokio::time::timeout;
 
@@ -154,7 +154,6 @@ mod tests {
         let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let (sender, inputs) = mpsc::channel(100);
         listener.receive(sender, Arc::new(Counters::default()));
-        listener.socket.writable().await.unwrap();
         (listener, inputs)
     }
 
@@ -226,7 +225,8 @@ mod tests {
         let closed = closed();
         let sent = transmit(&listener, closed, 400);
         // As if somebody else had sent it from our port.
-        listener.socket.try_send_to(&sent.bytes, closed).unwrap();
+        let socket = listener.socket.get_ref();
+        socket.send_to(&sent.bytes, closed).unwrap();
         assert!(
             timeout(Duration::from_millis(200), inputs.recv())
                 .await
