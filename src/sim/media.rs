@@ -161,6 +161,7 @@ impl MediaRoom {
             session,
             source,
             rtcp,
+            arrival: now,
             bytes,
         };
         self.tell(now, input);
@@ -308,12 +309,23 @@ impl MediaRoom {
                         );
                     }
                 }
-                Output::Transmit { to, bytes, .. } => {
+                Output::Transmit {
+                    session,
+                    to,
+                    bytes,
+                    origin,
+                    ..
+                } => {
                     let bytes = bytes.to_vec();
                     self.outcome.push_back(Sent::Datagram { to, bytes });
+                    if let (Core::Sounding(engine), Some(origin)) = (&mut self.core, origin) {
+                        engine.sent(session, origin, now);
+                    }
                 }
-                Output::RecordStart { recording, files } => {
-                    let files = files.paths().cloned().collect();
+                Output::RecordStart {
+                    recording, target, ..
+                } => {
+                    let files = target.files.paths().cloned().collect();
                     let recorded = Recorded {
                         files,
                         ..Recorded::default()
@@ -327,9 +339,9 @@ impl MediaRoom {
                     ..
                 } => {
                     if let Some(recorded) = self.running.get_mut(&recording) {
-                        recorded.heard.extend_from_slice(&heard.0);
+                        recorded.heard.extend_from_slice(&heard.narrow.0);
                         said.iter()
-                            .for_each(|said| recorded.said.extend_from_slice(&said.0));
+                            .for_each(|said| recorded.said.extend_from_slice(&said.narrow.0));
                     }
                 }
                 Output::RecordEnd { recording, .. } => {
@@ -342,11 +354,17 @@ impl MediaRoom {
                     if let Event::ExternalClosed { external, .. } = &event {
                         assert!(self.externals.remove(external), "{external:?} ended twice");
                     }
+                    if let (Core::Sounding(engine), Event::Digit { session, .. }) =
+                        (&mut self.core, &event)
+                    {
+                        engine.told_digit(*session, now);
+                    }
                     self.outcome.push_back(Sent::Event(event));
                 }
                 Output::ExternalTick {
                     external, heard, ..
                 } => said.extend(heard.map(|heard| (external, heard.0))),
+                Output::Encode { prompt, codec } => prompt.take_back(codec),
                 Output::Pin { .. } => {}
                 Output::Timeout(at) => {
                     self.wake = at;

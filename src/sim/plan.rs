@@ -13,6 +13,7 @@ use crate::ids::Rng;
 use crate::sip::message::{Algorithm, Host};
 use crate::sip::{Endpoint, EndpointConfig, Limits, SipHost, Transport};
 use crate::store::access::{Accept, Access};
+use crate::store::codecs::CodecTable;
 use crate::store::directory::Directory;
 use crate::store::trunks::{Trunk, TrunkOut, TrunkTable};
 use crate::switch::{Assistant, Providers, Switch, SwitchConfig};
@@ -31,6 +32,8 @@ pub struct Plan {
     pub accept: Accept,
     /// Trunks: name and network.
     pub trunks: Vec<(&'static str, &'static str)>,
+    /// What it speaks with whom.
+    pub codecs: CodecTable,
     /// Whom the switch can call.
     pub directory: Directory,
     /// How often trunks are asked how they are; never, unless a story is about it.
@@ -70,6 +73,7 @@ impl Plan {
             numbers: Vec::new(),
             accept: Accept::Known,
             trunks: Vec::new(),
+            codecs: CodecTable::default(),
             directory: Directory::default(),
             trunks_probed_every: None,
             extensions: Vec::new(),
@@ -144,6 +148,7 @@ pub(super) fn new_switch(now: Instant, plan: &Plan, rng: &mut Rng) -> Switch {
         calls: plan.calls,
         providers: plan.providers,
         assistant: Assistant::default(),
+        codecs: plan.codecs.clone(),
         directory: plan.directory.clone(),
         trunks_probed_every: plan.trunks_probed_every,
     };

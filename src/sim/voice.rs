@@ -4,16 +4,18 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use flowswitch_media::codec::Codec;
+use flowswitch_media::codec::{Codec, Decoder, Encoder, MAX_PAYLOAD};
 use flowswitch_media::dsp::level::dbov;
 use flowswitch_media::dsp::meter::frequency_power;
 use flowswitch_media::dsp::tone::ToneGenerator;
 use flowswitch_media::dtmf::Digit;
+use flowswitch_media::frame::SAMPLE_RATE;
 use flowswitch_media::rtp::{HEADER_LEN, MediaTime, RtpHeader, SeqNo, Ssrc, split};
 
-/// The tones a telephone tells apart, in hertz: whole periods fit into 20 ms, so none is heard in another.
-const TONES: [u16; 12] = [
-    300, 400, 500, 600, 700, 800, 900, 1000, 1100, 1200, 1300, 1400,
+/// The tones a telephone tells apart, in hertz: whole periods fit into 20 ms, so none is heard in another. The
+/// last is for the wide band alone.
+const TONES: [u16; 13] = [
+    300, 400, 500, 600, 700, 800, 900, 1000, 1100, 1200, 1300, 1400, 6000,
 ];
 const PTIME: Duration = Duration::from_millis(20);
 /// Packets of one key press: 100 ms.
@@ -32,8 +34,12 @@ const NOTHING: f64 = -127.0;
 pub struct Voice {
     /// Where it sends to, once it knows.
     pub remote: Option<SocketAddr>,
-    /// What it sends and hears.
-    pub codec: Codec,
+    /// What it sends, and the payload type that has.
+    send: (u8, Codec),
+    /// What it hears, by payload type.
+    receive: Vec<(u8, Codec)>,
+    mouth: Encoder,
+    ear: Decoder,
     /// The payload type of telephone events, when both sides have them.
     pub event_type: Option<u8>,
     /// Every tone that was heard for at least 40 ms, with the time of its first packet.
@@ -50,8 +56,8 @@ pub struct Voice {
     pub may_speak: bool,
     has_spoken: bool,
     /// What was heard of late.
-    heard: VecDeque<(Instant, Vec<i16>)>,
-    saying: Option<ToneGenerator>,
+    heard: VecDeque<(Instant, Heard)>,
+    saying: Option<(u16, ToneGenerator)>,
     pressing: VecDeque<Packet>,
     next_at: Option<Instant>,
     began: Instant,
@@ -80,7 +86,10 @@ impl Voice {
     pub fn new(now: Instant, ssrc: u32) -> Self {
         Self {
             remote: None,
-            codec: Codec::Pcmu,
+            send: (0, Codec::Pcmu),
+            receive: Vec::new(),
+            mouth: Encoder::new(Codec::Pcmu),
+            ear: Decoder::new(Codec::Pcmu),
             event_type: None,
             tones: Vec::new(),
             keys: String::new(),
@@ -105,8 +114,29 @@ impl Voice {
     /// Says a tone from now on, or nothing.
     pub fn say(&mut self, now: Instant, hertz: Option<u16>) {
         self.has_spoken = true;
-        self.saying = hertz.map(|hertz| ToneGenerator::single(hertz.into(), -12.0));
+        self.saying = hertz.map(|hertz| (hertz, generator(hertz, self.send.1)));
         self.wake(now);
+    }
+
+    /// Speaks the first of these codecs from now on, and understands all; they have these payload types.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn speak(&mut self, agreed: Vec<(u8, Codec)>) {
+        let send = *agreed.first().expect("a codec of ours");
+        if send.1 != self.send.1 {
+            self.mouth = Encoder::new(send.1);
+            self.ear = Decoder::new(send.1);
+            let saying = self.saying.take();
+            self.saying = saying.map(|(hertz, _)| (hertz, generator(hertz, send.1)));
+        }
+        (self.send, self.receive) = (send, agreed);
+    }
+
+    /// What it sends.
+    #[must_use]
+    pub const fn codec(&self) -> Codec {
+        self.send.1
     }
 
     /// Presses a key for 100 ms, as a telephone event.
@@ -124,13 +154,14 @@ impl Voice {
     /// Presses a key for 100 ms, as two tones in the sound, and is silent for as long.
     pub fn press_tone(&mut self, now: Instant, digit: Digit) {
         let (low, high) = digit.frequencies();
-        let mut tone = ToneGenerator::dual((low, -9.0), (high, -7.0));
+        let (codec, samples) = (self.send.1, self.send.1.band().frame_samples());
+        let mut tone = ToneGenerator::dual((scaled(low, codec), -9.0), (scaled(high, codec), -7.0));
         for _ in 0..PRESS {
-            let mut samples = vec![0; 160];
+            let mut samples = vec![0; samples];
             tone.fill(&mut samples);
             self.pressing.push_back(Packet::Sound(samples));
         }
-        let silence = (0..PRESS).map(|_| Packet::Sound(vec![0; 160]));
+        let silence = (0..PRESS).map(|_| Packet::Sound(vec![0; samples]));
         self.pressing.extend(silence);
         self.wake(now);
     }
@@ -156,12 +187,15 @@ impl Voice {
         let is_more = self.saying.is_some() || !self.pressing.is_empty();
         self.next_at = is_more.then_some(due + PTIME);
         let elapsed = due.saturating_duration_since(self.began).as_millis();
-        let timestamp = u32::try_from(elapsed * 8 % (1 << 32)).unwrap_or_default();
+        let ticks = elapsed * u128::from(self.send.1.clock_rate() / 1_000);
+        let timestamp = u32::try_from(ticks % (1 << 32)).unwrap_or_default();
         let (marker, payload_type, timestamp, payload) = match packet? {
             Packet::Sound(samples) => {
                 self.event_timestamp = None;
-                let payload = self.codec.encode_all(&samples);
-                (false, self.codec.static_payload_type(), timestamp, payload)
+                let mut payload = vec![0; MAX_PAYLOAD];
+                let octets = self.mouth.encode(&samples, &mut payload);
+                payload.truncate(octets);
+                (false, self.send.0, timestamp, payload)
             }
             Packet::Event { digit, index, end } => {
                 let is_first = index == 1 && !end;
@@ -203,21 +237,35 @@ impl Voice {
             return;
         }
         // Early sound may come before the answer that says what it is.
-        let codec = Codec::from_static_payload_type(header.payload_type);
-        let is_agreed = self.remote.is_none() || codec == Some(self.codec);
+        let known = self.receive.iter();
+        let known = known
+            .copied()
+            .find(|(number, _)| *number == header.payload_type);
+        let of_table = || Codec::from_static_payload_type(header.payload_type);
+        let codec = known.map(|(_, codec)| codec).or_else(of_table);
+        let is_agreed = self.remote.is_none() || codec == Some(self.send.1);
         self.strange += u64::from(!is_agreed);
         let Some(codec) = codec else {
             return;
         };
         self.packets += 1;
         self.last_at = Some(now);
-        let mut samples = vec![0; payload.len()];
-        codec.decode(payload, &mut samples);
-        let tone = tone_of(&samples);
+        let mut samples = vec![0; 1_920];
+        let count = if codec == self.send.1 {
+            self.ear.decode(payload, &mut samples)
+        } else {
+            Decoder::new(codec).decode(payload, &mut samples)
+        };
+        samples.truncate(count);
+        let heard = Heard {
+            rate: codec.band().sample_rate(),
+            samples,
+        };
+        let tone = heard.tone();
         if self.heard.len() == MEMORY {
             self.heard.pop_front();
         }
-        self.heard.push_back((now, samples));
+        self.heard.push_back((now, heard));
         let Some(tone) = tone else {
             (self.candidate, self.now_hearing) = (None, None);
             return;
@@ -254,7 +302,7 @@ impl Voice {
     /// How loud a frequency is in what came over the last 200 ms, in dBov; -127 for nothing.
     #[must_use]
     pub fn level(&self, now: Instant, hertz: u16) -> f64 {
-        let of_frame = |samples: &[i16]| 10_f64.powf(frequency_power(samples, hertz.into()) / 10.0);
+        let of_frame = |heard: &Heard| 10_f64.powf(heard.level(hertz) / 10.0);
         let frames = self.fresh(now);
         let sum: f64 = frames.map(of_frame).sum();
         let windows = WINDOW.as_millis() as f64 / PTIME.as_millis() as f64;
@@ -264,7 +312,7 @@ impl Voice {
     /// Nothing that could be heard came over the last 200 ms.
     #[must_use]
     pub fn is_silent(&self, now: Instant) -> bool {
-        self.fresh(now).all(|samples| dbov(samples) < SILENCE)
+        self.fresh(now).all(|heard| dbov(&heard.samples) < SILENCE)
     }
 
     /// It has never been told to speak.
@@ -273,9 +321,9 @@ impl Voice {
         !self.has_spoken
     }
 
-    fn fresh(&self, now: Instant) -> impl Iterator<Item = &[i16]> {
+    fn fresh(&self, now: Instant) -> impl Iterator<Item = &Heard> {
         let recent = self.heard.iter().filter(move |(at, _)| now < *at + WINDOW);
-        recent.map(|(_, samples)| samples.as_slice())
+        recent.map(|(_, heard)| heard)
     }
 
     fn wake(&mut self, now: Instant) {
@@ -289,22 +337,60 @@ impl Voice {
 
     fn next_packet(&mut self) -> Option<Packet> {
         self.pressing.pop_front().or_else(|| {
-            let tone = self.saying.as_mut()?;
-            let mut samples = vec![0; 160];
+            let (_, tone) = self.saying.as_mut()?;
+            let mut samples = vec![0; self.send.1.band().frame_samples()];
             tone.fill(&mut samples);
             Some(Packet::Sound(samples))
         })
     }
 }
 
-/// Which of [`TONES`] a sound is.
+/// The sound of one packet.
+#[derive(Debug)]
+struct Heard {
+    /// Samples a second.
+    rate: u32,
+    samples: Vec<i16>,
+}
+
+impl Heard {
+    /// How loud a frequency is in it, in dBov; -127 for what it cannot hold.
+    fn level(&self, hertz: u16) -> f64 {
+        if u32::from(hertz) * 2 >= self.rate {
+            return NOTHING;
+        }
+        // The meter takes every sound for one of the narrow band.
+        let scaled = f32::from(hertz) * SAMPLE_RATE as f32 / self.rate as f32;
+        frequency_power(&self.samples, scaled)
+    }
+
+    /// Which of [`TONES`] it is.
+    fn tone(&self) -> Option<u16> {
+        let level = dbov(&self.samples);
+        if level < AUDIBLE {
+            return None;
+        }
+        let mut tones = TONES.into_iter();
+        tones.find(|hertz| self.level(*hertz) > level - 1.5)
+    }
+}
+
+/// A tone in the band of a codec.
+fn generator(hertz: u16, codec: Codec) -> ToneGenerator {
+    ToneGenerator::single(scaled(hertz.into(), codec), -12.0)
+}
+
+/// What a generator for the narrow band is to be told for a frequency in that of a codec.
+fn scaled(hertz: f32, codec: Codec) -> f32 {
+    hertz * SAMPLE_RATE as f32 / codec.band().sample_rate() as f32
+}
+
+/// Which of [`TONES`] a sound of 8,000 samples a second is.
 #[must_use]
 pub fn tone_of(samples: &[i16]) -> Option<u16> {
-    let level = dbov(samples);
-    if level < -35.0 {
-        return None;
-    }
-    TONES
-        .into_iter()
-        .find(|hertz| frequency_power(samples, (*hertz).into()) > level - 1.5)
+    let heard = Heard {
+        rate: SAMPLE_RATE,
+        samples: samples.to_vec(),
+    };
+    heard.tone()
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use flowswitch_media::amd::{AmdCause, Answerer};
 use flowswitch_media::command::{
     BridgeId, Command, CommandId, Event, ExternalId, ExternalStats, MediaError, Outcome,
-    RecordingEnd, SessionId, SessionStats,
+    RecordingEnd, SessionId,
 };
 use flowswitch_media::engine::{Input, Output};
 
@@ -100,7 +100,7 @@ impl SilentEngine {
                 self.sessions.insert(session, Session::default());
                 self.out.push_back(Output::Bind { session, local });
             }
-            Command::Configure { .. } | Command::Mute { .. } => {}
+            Command::Configure { .. } | Command::ConfigureBridge { .. } | Command::Mute { .. } => {}
             Command::OpenExternal {
                 external, session, ..
             } => match self.sessions.contains_key(&session) {
@@ -235,7 +235,7 @@ impl SilentEngine {
             self.close_external(external, Ok(ExternalStats::default()));
         }
         self.out.push_back(Output::Release { session: id });
-        let stats = SessionStats::default();
+        let stats = Box::default();
         let closed = Event::Closed { session: id, stats };
         self.out.push_back(Output::Event(closed));
     }

@@ -7,6 +7,7 @@ use flowswitch_media::codec::Codec;
 
 use super::line::Line;
 use super::{Offer, Phone};
+use crate::sdp::format::Format;
 use crate::sdp::{Connection, MediaDescription, SessionDescription};
 
 const EVENTS: &str = "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n";
@@ -18,6 +19,10 @@ impl Phone {
         match self.habits.offer {
             Offer::Full | Offer::None => self.describe(line, "0 8 101", EVENTS, direction),
             Offer::Pcma => self.describe(line, "8 101", EVENTS, direction),
+            Offer::Codecs(codecs) => {
+                let (formats, attributes) = own_formats(codecs);
+                self.describe(line, &formats, &attributes, direction)
+            }
             Offer::NoEvents => self.describe(line, "0 8", "", direction),
             Offer::Foreign => self.describe(line, "18", "a=rtpmap:18 G729/8000\r\n", direction),
             Offer::Broken => "v=0\r\nthis is no description\r\n".to_owned(),
@@ -26,21 +31,25 @@ impl Phone {
 
     /// Its answer to an offer: what both have, and hold turned round (RFC 3264 §6.1, §8.4).
     pub(super) fn answer_of(&mut self, line: &mut Line, offer: &SessionDescription) -> String {
-        let ours: &[&str] = match self.habits.offer {
-            Offer::Full | Offer::None | Offer::NoEvents => &["0", "8"],
-            Offer::Pcma => &["8"],
-            Offer::Foreign | Offer::Broken => return self.offer_of(line),
-        };
+        if matches!(self.habits.offer, Offer::Foreign | Offer::Broken) {
+            return self.offer_of(line);
+        }
         let media = offer.media.first().expect("with one stream");
-        let mut formats: Vec<&str> = ours.to_vec();
-        formats.retain(|format| media.formats.iter().any(|theirs| theirs == format));
-        let events = event_type(media)
-            .filter(|_| self.habits.offer != Offer::NoEvents)
-            .map(|number| number.to_string());
-        formats.extend(events.as_deref());
-        let attributes = events.as_ref().map_or_else(String::new, |number| {
-            format!("a=rtpmap:{number} telephone-event/8000\r\na=fmtp:{number} 0-15\r\n")
-        });
+        let mut formats = Vec::new();
+        let mut attributes = String::new();
+        let theirs = codecs_of(media);
+        for ours in self.codecs() {
+            if let Some((number, codec)) = theirs.iter().find(|(_, codec)| codec == ours) {
+                formats.push(number.to_string());
+                attributes += &format!("a=rtpmap:{number} {}\r\n", Format::Audio(*codec));
+            }
+        }
+        let events = event_type(media).filter(|_| self.habits.offer != Offer::NoEvents);
+        if let Some(number) = events {
+            formats.push(number.to_string());
+            attributes +=
+                &format!("a=rtpmap:{number} telephone-event/8000\r\na=fmtp:{number} 0-15\r\n");
+        }
         let (sends, hears) = ways(line.direction);
         let (they_send, they_hear) = ways(direction_of(media));
         let direction = match (sends && they_hear, hears && they_send) {
@@ -50,6 +59,15 @@ impl Phone {
             (false, false) => "inactive",
         };
         self.describe(line, &formats.join(" "), &attributes, direction)
+    }
+
+    /// What it speaks, best first.
+    const fn codecs(&self) -> &'static [Codec] {
+        match self.habits.offer {
+            Offer::Codecs(codecs) => codecs,
+            Offer::Pcma => &[Codec::Pcma],
+            _ => &[Codec::Pcmu, Codec::Pcma],
+        }
     }
 
     pub(super) fn describe(
@@ -79,13 +97,9 @@ impl Phone {
         if let Some(Connection::Address(address)) = connection {
             line.voice.remote = Some(SocketAddr::new(*address, media.port));
         }
-        line.voice.codec = media
-            .formats
-            .iter()
-            .filter_map(|format| format.parse().ok())
-            .filter(|number| *number == 8 || self.habits.offer != Offer::Pcma)
-            .find_map(Codec::from_static_payload_type)
-            .expect("a codec of ours");
+        let agreed = codecs_of(media).into_iter();
+        let agreed = agreed.filter(|(_, codec)| self.codecs().contains(codec));
+        line.voice.speak(agreed.collect());
         line.voice.event_type = event_type(media);
         let (_, they_hear) = ways(direction_of(media));
         line.voice.may_speak = they_hear && ways(line.direction).0;
@@ -100,6 +114,30 @@ impl Phone {
             line.voice.say(now, self.habits.tone);
         }
     }
+}
+
+/// Its own formats of an offer, and the attributes that say what they are.
+fn own_formats(codecs: &[Codec]) -> (String, String) {
+    let (mut formats, mut attributes) = (String::new(), String::new());
+    for (codec, dynamic) in codecs.iter().zip(110..) {
+        let number = codec.static_payload_type().unwrap_or(dynamic);
+        formats += &format!("{number} ");
+        attributes += &format!("a=rtpmap:{number} {}\r\n", Format::Audio(*codec));
+    }
+    (formats + "101", attributes + EVENTS)
+}
+
+/// The codecs in a description, with their numbers.
+fn codecs_of(media: &MediaDescription) -> Vec<(u8, Codec)> {
+    let numbers = media
+        .formats
+        .iter()
+        .filter_map(|format| format.parse().ok());
+    let known = |number| match Format::of(media, number)? {
+        Format::Audio(codec) => Some((number, codec)),
+        _ => None,
+    };
+    numbers.filter_map(known).collect()
 }
 
 /// The payload type of telephone events in a description.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use flowswitch_media::codec::Codec;
+
 use super::called::{Called, Challenge};
 
 /// What a telephone puts into its INVITE.
@@ -13,6 +15,8 @@ pub enum Offer {
     NoEvents,
     /// PCMA and telephone-event.
     Pcma,
+    /// These, and telephone-event.
+    Codecs(&'static [Codec]),
     /// A codec that we do not have.
     Foreign,
     /// Something that is no SDP.

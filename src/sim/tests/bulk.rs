@@ -143,6 +143,8 @@ fn conferences() -> ConferenceTable {
             post_flow: flow(behind),
             timeout: (timeout > 0).then(|| Duration::from_secs(timeout)),
             record: false,
+            level: true,
+            loudest: None,
         }
     };
     ConferenceTable::new((1..).zip(ROOMS).map(room).collect())

@@ -26,6 +26,8 @@ fn standup() -> Conference {
         post_flow: None,
         timeout: None,
         record: false,
+        level: true,
+        loudest: None,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::flow::{
-    Direction, EndOfKey, Gender, RecordingFormat, RecordingOptions, TranscribeOptions,
+    Direction, EndOfKey, Gender, RecordingFormat, RecordingLayout, RecordingOptions,
+    TranscribeOptions,
 };
 use crate::ids::CallId;
 use crate::sim::voice::tone_of;
@@ -69,6 +70,7 @@ pub(super) fn record() -> CallVerb {
     CallVerb::StartRecording {
         options: RecordingOptions {
             format: RecordingFormat::Wav,
+            layout: RecordingLayout::Split,
             end_of_silence: None,
             end_of_key: EndOfKey::None,
             duration: None,

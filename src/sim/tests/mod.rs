@@ -34,6 +34,7 @@ mod texts;
 mod transfers;
 mod trunks;
 mod voicemail;
+mod wideband;
 
 use std::cell::RefCell;
 use std::sync::Once;

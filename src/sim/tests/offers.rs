@@ -226,7 +226,7 @@ fn reinvite_without_an_offer_gets_ours_and_its_answer_moves_the_sound() {
     world.with(phone, |phone, _| phone.habits.offer = Offer::None);
     world.move_rtp(phone, "10.0.0.77:5004");
     world.pass_ms(500);
-    assert!(body(&world, phone, "200 INVITE").contains("RTP/AVP 0 8 101"));
+    assert!(body(&world, phone, "200 INVITE").contains("RTP/AVP 0 8 9 96 101 103"));
     assert_eq!(world.hears(phone), Some(400));
     world.hang_up(phone);
     world.settle();

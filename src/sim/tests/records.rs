@@ -196,6 +196,29 @@ fn moments_are_those_at_which_the_parties_were_heard() {
 }
 
 #[test]
+fn a_record_says_how_the_media_was() {
+    let flow = json!([{"type": "answer"}, {"type": "echo", "option": {"duration": 4000}}]);
+    let mut world = Plan::new(1001).flow("echo", flow).build();
+    let phone = speaking(&mut world, "alice", "10.0.0.21", 440);
+    world.dial(phone, "echo");
+    world.settle();
+    let records = world.records();
+    let [record] = records[..] else {
+        panic!("{records:?}");
+    };
+    let stats = &record.stats;
+    assert_eq!(stats.codec.map(|codec| codec.name()), Some("PCMU"));
+    let paths: Vec<_> = stats.delays.iter().map(|(path, _)| path.name()).collect();
+    assert_eq!(paths, ["echo"], "{}", stats.delays);
+    let echo = stats.delays.iter().map(|(_, figures)| figures.count);
+    assert!(echo.sum::<u64>() > 150, "{}", stats.delays);
+    assert_eq!(
+        stats.heard_mos.map(|mos| mos.to_string()).as_deref(),
+        Some("4.40")
+    );
+}
+
+#[test]
 fn call_that_fails_is_told_once_too() {
     for is_incoming in [true, false] {
         let mut world = trunk_plan(1001)
