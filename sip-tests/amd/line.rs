@@ -2,7 +2,7 @@
 
 use std::f32::consts::TAU;
 
-use flowswitch_media::codec::Codec;
+use flowswitch_media::codec::G711;
 
 /// Seeded chance (xorshift64*).
 pub(crate) struct Chance(u64);
@@ -84,7 +84,7 @@ pub(crate) fn send(
         .map(|(sample, noise)| (f32::from(*sample) * gain + noise * deviation) as i16)
         .collect();
     let mut heard = vec![0; noisy.len()];
-    Codec::Pcmu.decode(&Codec::Pcmu.encode_all(&noisy), &mut heard);
+    G711::Ulaw.decode(&G711::Ulaw.encode_all(&noisy), &mut heard);
     heard
 }
 

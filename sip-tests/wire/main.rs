@@ -12,9 +12,11 @@
 //! | `menu`, `media`, `files`, `recording` | what is heard |
 //! | `trunks`, `dialing`, `transfer`, `queue`, `texts` | calls and messages out, and who is handed to whom |
 //! | `bridge`, `conference`, `voicemail` | who hears whom |
+//! | `protected` | sound that nobody else can read |
 //! | `pair` | our phones among themselves |
 //! | `outside`, `external` | what flows reach beyond the call; where its sound goes and comes from |
 //! | `register`, `access` | who may |
+//! | `latency` | the delay of the media path, by the product's own probe |
 //! | `operate`, `hostile`, `torture` | running it, and bad input |
 
 #![allow(
@@ -45,11 +47,13 @@ mod dialing;
 mod external;
 mod files;
 mod hostile;
+mod latency;
 mod media;
 mod menu;
 mod operate;
 mod outside;
 mod pair;
+mod protected;
 mod queue;
 mod recording;
 mod refusals;

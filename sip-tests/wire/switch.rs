@@ -115,6 +115,20 @@ impl Setting {
         panic!("no block of free ports");
     }
 
+    /// Runs `flowswitch bench latency` to its end: status, and all that it said.
+    #[track_caller]
+    pub fn bench(&self, options: &[&str]) -> (ExitStatus, String) {
+        let output = Command::new(BINARY)
+            .args(["bench", "latency"])
+            .args(options)
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status, String::from_utf8(said).unwrap())
+    }
+
     /// Runs the binary with other arguments and waits for its end: status, and all that it said.
     #[track_caller]
     pub fn run(&self, arguments: &[&str]) -> (ExitStatus, String) {
