@@ -26,6 +26,9 @@ pub(super) struct Listener {
 
 /// Room for a burst of some thousand messages while the switch is busy.
 const RECEIVE_BUFFER: usize = 4 << 20;
+/// What is waited for: datagrams, and what ICMP says of ours. Whether there is room to send is not asked, since that
+/// would wake us after every send.
+const NEWS: Interest = Interest::READABLE.add(Interest::ERROR);
 /// The largest datagram there is.
 const DATAGRAM: usize = 65_535;
 /// Datagrams taken before the switch has its turn. While it is behind, what waits must come into its queue,
@@ -58,7 +61,7 @@ impl Listener {
             deprecated,
             reason = "because a type might lie about its descriptor; a UdpSocket does not"
         )]
-        let socket = AsyncFd::with_interest(socket, Interest::READABLE)?;
+        let socket = AsyncFd::with_interest(socket, NEWS)?;
         Ok(Self {
             socket: Arc::new(socket),
             address,
@@ -119,7 +122,7 @@ impl Receiver {
         let socket = Arc::clone(&self.socket);
         loop {
             let readable = tokio::select! {
-                readable = socket.readable() => readable,
+                readable = socket.ready(NEWS) => readable,
                 () = self.sent.woken() => {
                     self.tell_unreachable();
                     continue;

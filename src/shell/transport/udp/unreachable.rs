@@ -220,6 +220,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_single_datagram_that_reached_nobody_is_told_though_nothing_else_happens() {
+        let (listener, mut inputs) = listener().await;
+        let closed = closed();
+        listener.send(&transmit(&listener, closed, 400));
+        let told = timeout(Duration::from_secs(5), inputs.recv()).await;
+        assert!(
+            matches!(told, Ok(Some(Input::SipClosed { hop })) if hop.remote == closed),
+            "{told:?}"
+        );
+    }
+
+    #[tokio::test]
     async fn an_error_about_something_that_was_not_sent_is_not_believed() {
         let (listener, mut inputs) = listener().await;
         let closed = closed();
