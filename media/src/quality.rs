@@ -103,12 +103,13 @@ impl fmt::Display for Mos {
 }
 
 impl Impairment {
-    /// G.711: G.113 Appendix I, with the concealment of G.711 Appendix I. Linear samples lose as G.711 does.
-    /// G.722 without loss: 13 at 64 kbit/s (G.113 Appendix IV). For G.722 with concealment and for Opus the ITU
-    /// has no figures. G.722 is put between G.711 without concealment (4.3) and with it, because its predictor
-    /// needs a while to find back. Opus at some 24 kbit/s is put beside G.722, as listening tests have it; its
-    /// robustness is what Alahmadi, Pocta and Melvin measured for its wideband mode (ACM TOMM 17 (4), 2021:
-    /// 18 to 19 at 13 to 15 kbit/s).
+    /// G.711: the usual figure for the concealment of G.711 Appendix I (after G.113 Appendix I). Linear samples lose
+    /// as G.711 does. G.722 without loss: the usual 13 at 64 kbit/s (after G.113 Appendix IV).
+    ///
+    /// The rest are estimates. The robustness of G.722 with concealment is put between that of G.711 without it (4.3)
+    /// and with it, because its predictor needs a while to find back. Opus at some 24 kbit/s is taken to lose as much
+    /// as G.722; its robustness follows what Alahmadi, Pocta and Melvin measured for its wideband mode (ACM TOMM
+    /// 17 (4), 2021: 18 to 19 at 13 to 15 kbit/s).
     const fn of(codec: Codec) -> Self {
         let (without_loss, robustness) = match codec {
             Codec::Pcmu | Codec::Pcma | Codec::L16 | Codec::L16Wide => (0.0, 25.1),

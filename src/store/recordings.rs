@@ -18,9 +18,9 @@ pub struct Recorded {
     pub id: RecordingId,
     /// Of what.
     pub of: RecordingOf,
-    /// What the party said; of a bridge, what all in it said.
+    /// What the party said; of a bridge, what all in it said; of a call in one file, both sides.
     pub file_in: PathBuf,
-    /// What the party heard.
+    /// What the party heard, where that is a file of its own.
     pub file_out: Option<PathBuf>,
     /// Whether the files are written to their end.
     pub is_complete: bool,
