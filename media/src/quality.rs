@@ -103,13 +103,17 @@ impl fmt::Display for Mos {
 }
 
 impl Impairment {
-    /// G.711: the usual figure for the concealment of G.711 Appendix I (after G.113 Appendix I). Linear samples lose
-    /// as G.711 does. G.722 without loss: the usual 13 at 64 kbit/s (after G.113 Appendix IV).
+    /// | codec | without loss | robustness | source |
+    /// |---|---|---|---|
+    /// | G.711 | 0 | 25.1 | G.113 Appendix I: planning values under random loss, of G.711 with the concealment of its Appendix I, which ours is made after; 4.3 would hold without any |
+    /// | linear samples | 0 | 25.1 | an estimate: they lose as G.711 does, and are concealed alike |
+    /// | G.722 | 13 | 10 | G.113 Appendix IV: planning value of the wide band, at 64 kbit/s; the robustness is an estimate |
+    /// | Opus | 13 | 18 | estimates, at some 24 kbit/s |
     ///
-    /// The rest are estimates. The robustness of G.722 with concealment is put between that of G.711 without it (4.3)
-    /// and with it, because its predictor needs a while to find back. Opus at some 24 kbit/s is taken to lose as much
-    /// as G.722; its robustness follows what Alahmadi, Pocta and Melvin measured for its wideband mode (ACM TOMM
-    /// 17 (4), 2021: 18 to 19 at 13 to 15 kbit/s).
+    /// G.722 with concealment is put between G.711 without it and with it, because its predictor needs a while to
+    /// find back. Opus is taken to lose as much as G.722; its robustness follows what Alahmadi, Pocta and Melvin
+    /// measured for its wideband mode (ACM TOMM 17 (4), 2021: 18 to 19 at 13 to 15 kbit/s). Robustness is said of the
+    /// receiver too: of a peer it is taken that it conceals as we do.
     const fn of(codec: Codec) -> Self {
         let (without_loss, robustness) = match codec {
             Codec::Pcmu | Codec::Pcma | Codec::L16 | Codec::L16Wide => (0.0, 25.1),
@@ -240,6 +244,16 @@ mod tests {
             let found = best - conditions(Codec::Pcmu, 0, percent).rating();
             assert!(is_near(found, less, 0.01), "{percent} %: {found}");
         }
+    }
+
+    #[test]
+    fn wideband_loss_costs_by_the_formula_of_the_narrow_band_on_the_wide_scale() {
+        // 13 + (95 - 13) * 5 / (5 + 10), of 129.
+        let found = conditions(Codec::G722, 20, 5.0).rating();
+        assert!(
+            is_near(found, (116.0 - 410.0 / 15.0) / 1.29, 1e-9),
+            "{found}"
+        );
     }
 
     #[test]

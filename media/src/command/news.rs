@@ -1,6 +1,7 @@
 //! News, and how orders end.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use crate::amd::{AmdCause, Answerer};
 use crate::codec::Codec;
 use crate::delay::DelaySummary;
 use crate::dtmf::Digit;
+use crate::jitter::{JitterStats, PlayoutStats};
 use crate::quality::Mos;
 
 /// What an external did.
@@ -159,16 +161,21 @@ pub struct SessionStats {
     pub received_octets: u64,
     /// Packets that never came (RFC 3550 §A.3).
     pub lost_packets: u64,
-    /// Packets that came too late to be played.
-    pub late_packets: u64,
     /// Datagrams dropped: not RTP, a wrong source, an unknown payload type, or one that SRTP did not take.
     pub dropped_datagrams: u64,
+    /// Where the last one of them came from.
+    pub stray: Option<SocketAddr>,
     /// Of those, what SRTP did not take: not authentic, or here before.
     pub srtp_failures: u64,
     /// Interarrival jitter (RFC 3550 §6.4.1), as a mean of what it was at every packet.
     pub mean_jitter: Duration,
     /// Largest interarrival jitter seen.
     pub max_jitter: Duration,
+    /// What became of the packets that were played here, all streams together: those of a call that is recorded,
+    /// mixed or listened to. What is passed on as it comes has no jitter buffer here.
+    pub jitter: JitterStats,
+    /// What was made of them.
+    pub playout: PlayoutStats,
     /// Mean round trip to the peer and back, as RTCP has it (RFC 3550 §6.4.1), when the peer reports.
     pub round_trip: Option<Duration>,
     /// Longest round trip.
@@ -179,9 +186,9 @@ pub struct SessionStats {
     pub delays: DelaySummary,
     /// What was sent last was coded with this; `None` when nothing was agreed on.
     pub codec: Option<Codec>,
-    /// How well the peer is heard, when enough of it came to say so.
+    /// How well the peer is heard by an [estimate](crate::quality), when enough of it came to say so.
     pub heard_mos: Option<Mos>,
-    /// How well the peer hears us, when it reports that.
+    /// How well the peer hears us by such an estimate, when it reports that.
     pub said_mos: Option<Mos>,
 }
 
@@ -214,6 +221,14 @@ pub enum Event {
         session: SessionId,
         /// Why.
         why: MediaError,
+    },
+    /// The peer is heard for the first time since its address was agreed on, or from another address than
+    /// before.
+    Latched {
+        /// Where.
+        session: SessionId,
+        /// Where its packets come from.
+        source: SocketAddr,
     },
     /// The peer pressed a key, told once per key however long it is held: a telephone-event at its
     /// first packet, a tone when it has lasted long enough to be one.

@@ -21,7 +21,7 @@ use super::delay::DelayEstimate;
 use super::packet::{JitterStats, Packet, Popped};
 use super::store::{Content, Slot, Store};
 use super::timeline::{Numbered, Stamp, Timeline};
-use super::{FRAME, TICK_RATE, Ticks, ms};
+use super::{FRAME, TICK_RATE, Ticks, common_divisor, duration_of, ms};
 use crate::rtp::{MediaTime, SeqNo};
 
 /// Orders and delays the packets of one stream; the caller resets it when the source changes.
@@ -45,6 +45,8 @@ pub struct JitterBuffer {
     grain: Ticks,
     /// How long the last packet was held, by the clock of the fastest.
     held: Ticks,
+    /// What was made up before nobody was thought to send.
+    starved: Ticks,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +110,7 @@ impl JitterBuffer {
             len: FRAME,
             grain: FRAME,
             held: 0,
+            starved: 0,
         }
     }
 
@@ -254,7 +257,7 @@ impl JitterBuffer {
         self.store.clear();
         self.timeline = Timeline::new();
         self.state = State::Silent;
-        (self.next, self.next_start) = (0, 0);
+        (self.next, self.next_start, self.starved) = (0, 0, 0);
     }
 
     /// What became of the packets so far.
@@ -377,11 +380,16 @@ impl JitterBuffer {
     fn place(&mut self, number: i64, stamp: Stamp, now: Ticks) -> Ticks {
         let is_first = self.timeline.newest().is_none();
         let is_silent = self.state == State::Silent;
+        let base = self.delay.base();
         let start = self
             .timeline
             .place(number, stamp, now, is_silent, &mut self.delay);
         if is_first {
             (self.next, self.next_start) = (number, start);
+        }
+        if self.delay.base() != base {
+            // Another time line: nobody knows how long the pause was meant to be.
+            self.starved = 0;
         }
         start
     }
@@ -434,14 +442,17 @@ impl JitterBuffer {
                     next: None,
                 }
             }
-            _ => {
+            State::Flowing { missing } => {
+                self.starved = *missing;
                 self.state = State::Silent;
                 Step::Silence
             }
+            State::Silent => Step::Silence,
         }
     }
 
     fn play(&mut self, head: &Head, held: Ticks, is_joined: bool, surplus: Ticks) -> Step {
+        self.count_stall(head);
         self.leave_out(head);
         if head.content == Content::Noise {
             self.state = State::Silent;
@@ -455,6 +466,19 @@ impl JitterBuffer {
             head: *head,
             is_joined,
             surplus,
+        }
+    }
+
+    /// Counts what was made up before a packet though nothing was missing there: the packet was only late.
+    fn count_stall(&mut self, head: &Head) {
+        let made_up = match self.state {
+            State::Flowing { missing } => missing,
+            State::Silent => self.starved,
+        };
+        self.starved = 0;
+        let stall = made_up - (head.start - self.next_start).max(0);
+        if stall > 0 && head.len > 0 {
+            self.stats.stalled += ((stall + head.len - 1) / head.len).unsigned_abs();
         }
     }
 
@@ -473,16 +497,4 @@ impl Default for JitterBuffer {
     fn default() -> Self {
         Self::new()
     }
-}
-
-fn duration_of(ticks: Ticks) -> Duration {
-    let ticks = u64::try_from(ticks).unwrap_or_default();
-    Duration::from_nanos(ticks * 1_000_000_000 / u64::from(TICK_RATE))
-}
-
-fn common_divisor(mut one: Ticks, mut other: Ticks) -> Ticks {
-    while other != 0 {
-        (one, other) = (other, one % other);
-    }
-    one
 }

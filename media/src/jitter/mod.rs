@@ -16,6 +16,8 @@ mod store;
 mod timeline;
 mod voice;
 
+use std::time::Duration;
+
 pub use buffer::JitterBuffer;
 pub use packet::{JitterStats, Packet, Popped};
 pub use playout::{Playout, PlayoutStats};
@@ -32,6 +34,20 @@ const FRAME: Ticks = ms(20);
 /// So many milliseconds.
 const fn ms(milliseconds: i64) -> Ticks {
     milliseconds * TICK_RATE as i64 / 1_000
+}
+
+/// How long so much media time is.
+fn duration_of(ticks: Ticks) -> Duration {
+    let ticks = u64::try_from(ticks).unwrap_or_default();
+    Duration::from_nanos(ticks * 1_000_000_000 / u64::from(TICK_RATE))
+}
+
+/// The longest step that both are a row of.
+fn common_divisor(mut one: Ticks, mut other: Ticks) -> Ticks {
+    while other != 0 {
+        (one, other) = (other, one % other);
+    }
+    one
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What goes into the jitter buffer and what comes out of it.
 
+use std::ops::AddAssign;
 use std::time::Instant;
 
 use super::Ticks;
@@ -75,6 +76,36 @@ pub struct JitterStats {
     pub discarded: u64,
     /// Packets that had not come but were repeated in a later one (RFC 2198).
     pub repeated: u64,
+    /// Packet times, begun ones too, that were made up because the next packet, which was played after all, had
+    /// not come.
+    pub stalled: u64,
     /// Times the stream began anew.
     pub restarts: u64,
+}
+
+impl JitterStats {
+    /// Packet times in which nothing was heard that the peer had sent for them.
+    #[must_use]
+    pub const fn unheard(&self) -> u64 {
+        self.lost + self.discarded + self.stalled
+    }
+
+    /// Packet times in all.
+    #[must_use]
+    pub const fn due(&self) -> u64 {
+        self.played + self.unheard()
+    }
+}
+
+impl AddAssign for JitterStats {
+    fn add_assign(&mut self, other: Self) {
+        self.played += other.played;
+        self.lost += other.lost;
+        self.late += other.late;
+        self.duplicate += other.duplicate;
+        self.discarded += other.discarded;
+        self.repeated += other.repeated;
+        self.stalled += other.stalled;
+        self.restarts += other.restarts;
+    }
 }

@@ -1,6 +1,7 @@
 //! The sound of one stream, tick by tick: packets are decoded, what is lost is concealed, what comes too early
 //! or too late is made up for by the length of the sound, and pauses sound like the line.
 
+use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
 use super::buffer::JitterBuffer;
@@ -28,10 +29,10 @@ pub struct Playout {
     arrival: Option<Instant>,
 }
 
-/// What was made of the packets.
+/// What was made of the packets of one stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PlayoutStats {
-    /// Sound that was concealed.
+    /// Sound that was made up in place of packets, also where a talkspurt just ended.
     pub concealed: Duration,
     /// By how much the delay was shortened and lengthened while sound flowed.
     pub shortened: Duration,
@@ -244,6 +245,14 @@ impl Playout {
                 });
             }
         }
+    }
+}
+
+impl AddAssign for PlayoutStats {
+    fn add_assign(&mut self, other: Self) {
+        self.concealed += other.concealed;
+        self.shortened += other.shortened;
+        self.lengthened += other.lengthened;
     }
 }
 

@@ -20,9 +20,10 @@ use super::payload::{Payload, end_of_event, silence_of, transcode};
 use super::repeated::{Unfolded, unfold};
 use crate::bridge::Link;
 use crate::codec::Codec;
-use crate::command::{DigitSource, SessionConfig, SessionStats};
+use crate::command::{DigitSource, Event, SessionConfig, SessionStats};
 use crate::dtmf::{Digit, EventReceiver};
 use crate::frame::{Band, SAMPLE_RATE};
+use crate::jitter::{JitterStats, PlayoutStats};
 use crate::outbox::Outbox;
 use crate::rtp::{
     Extended, MediaTime, ReceptionStats, ReportBlock, RtpHeader, SenderInfo, SeqNo, Ssrc, split,
@@ -55,13 +56,16 @@ pub(super) struct Inbound {
     /// What sources before this one did.
     earlier: Earlier,
     octets: u64,
-    late: u64,
     pub(super) dropped: u64,
+    /// Where the last one came from that was dropped.
+    stray: Option<SocketAddr>,
     events: EventReceiver,
     pub(super) has_event: bool,
     /// The last keys that came as tones and not yet as telephone-events, the oldest first.
     pub(super) tones: [Option<(Digit, Instant)>; MAX_TONES],
     pub(super) listener: Option<Box<Listener>>,
+    /// What listeners before this one did.
+    played: (JitterStats, PlayoutStats),
     pub(super) ticking: Ticking,
     pub(super) silent_frames: u32,
     /// The codec of what came last, and how often it has become another one.
@@ -88,12 +92,13 @@ impl Default for Inbound {
             reception: ReceptionStats::new(SAMPLE_RATE, 1),
             earlier: Earlier::default(),
             octets: 0,
-            late: 0,
             dropped: 0,
+            stray: None,
             events: EventReceiver::new(),
             has_event: false,
             tones: [None; MAX_TONES],
             listener: None,
+            played: Default::default(),
             ticking: Ticking::Off,
             silent_frames: 0,
             codec: None,
@@ -103,6 +108,12 @@ impl Default for Inbound {
 }
 
 impl Inbound {
+    /// A datagram from there is not taken.
+    pub(super) const fn drop_from(&mut self, source: SocketAddr) {
+        self.dropped += 1;
+        self.stray = Some(source);
+    }
+
     /// Its sound is wanted in another band from now on.
     pub(super) fn set_band(&mut self, band: Band) {
         if let Some(listener) = &mut self.listener {
@@ -161,14 +172,17 @@ impl Inbound {
     pub(super) fn stats(&self) -> SessionStats {
         let all = self.all();
         let count = u32::try_from(all.jitter_count).unwrap_or(u32::MAX);
+        let (jitter, playout) = self.played();
         SessionStats {
             received_packets: all.received,
             received_octets: self.octets,
             lost_packets: all.lost,
-            late_packets: self.late,
             dropped_datagrams: self.dropped,
+            stray: self.stray,
             mean_jitter: all.jitter_sum.checked_div(count).unwrap_or_default(),
             max_jitter: all.max_jitter,
+            jitter,
+            playout,
             ..SessionStats::default()
         }
     }
@@ -196,6 +210,17 @@ impl Inbound {
         } = self.all();
         let heard = received as f64 / (received + lost).max(1) as f64;
         lost as f64 / gaps.max(1) as f64 * heard
+    }
+
+    /// What the listener and those before it did.
+    fn played(&self) -> (JitterStats, PlayoutStats) {
+        let (mut jitter, mut playout) = self.played;
+        if let Some(listener) = &self.listener {
+            let (packets, sound) = listener.stats();
+            jitter += packets;
+            playout += sound;
+        }
+        (jitter, playout)
     }
 
     /// This source and those before it.
@@ -268,6 +293,7 @@ impl Inbound {
     pub(super) fn rest(&mut self) {
         self.ticking = Ticking::Off;
         self.silent_frames = 0;
+        self.played = self.played();
         self.listener = None;
     }
 
@@ -314,6 +340,8 @@ impl Session {
             Verdict::Take => {}
             Verdict::Latched => {
                 out.pin(self.id, latch.exact());
+                let session = self.id;
+                out.event(Event::Latched { session, source });
                 if self
                     .inbound
                     .source
@@ -445,8 +473,7 @@ impl Session {
                 .inbound
                 .listener
                 .get_or_insert_with(|| Box::new(Listener::new(config.send.1.band())));
-            let in_time = listener.insert(arrival, header, codec, payload);
-            self.inbound.late += u64::from(!in_time);
+            listener.insert(arrival, header, codec, payload);
             self.inbound.silent_frames = 0;
             if !self.is_mixed() {
                 self.inbound.ticking.want();
