@@ -144,7 +144,7 @@ impl Engine {
                     files: RecordingFiles::Mono(config.file),
                     format: config.format,
                 };
-                self.outbox.record_start(command, target, Band::Narrow);
+                self.outbox.record_start(command, target, Band::Wide);
                 return self.rearrange(now, id);
             }
             Some(false) => MediaError::AlreadyRecording,

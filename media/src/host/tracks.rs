@@ -10,8 +10,11 @@ use crate::dsp::resample::Doubler;
 use crate::frame::{Band, FRAME_DURATION, Sound, WIDE_SAMPLES, WideFrame};
 use crate::recording::{FileShape, Recorder, RecordingError};
 
-/// How long a file may lag behind what was said, should the process be killed.
-const FLUSH_EVERY: Duration = Duration::from_millis(800);
+/// How long what has come may not be in the file, should the process be killed; it comes 200 ms at a time.
+const FLUSH_EVERY: Duration = Duration::from_millis(750);
+
+/// Octets that go to the disk at once: what a file in the narrow band has come by when it is due.
+const BUFFER: usize = 13_000;
 
 /// A longer hole (an hour) is no hole but a fault.
 const MAX_HOLE: u64 = 3_600_000 / FRAME_DURATION.as_millis() as u64;
@@ -174,7 +177,8 @@ impl Track {
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)?;
             }
-            Recorder::new(BufWriter::new(File::create(path)?), shape)
+            let file = BufWriter::with_capacity(BUFFER, File::create(path)?);
+            Recorder::new(file, shape)
         };
         let recorder = make().map_err(|error| error_of(path, &error))?;
         Ok(Self {

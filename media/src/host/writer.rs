@@ -1,7 +1,7 @@
 //! The thread that writes the recordings of one media thread, which so never waits for a disk.
 //!
-//! Frames travel in boxes that come back. How many exist is bounded: when the disk falls so far behind that
-//! all are under way, frames are left out, and the writer fills the hole with silence, so that both files
+//! Ticks travel in batches that come back. How many exist is bounded: when the disk falls so far behind that
+//! all are under way, ticks are left out, and the writer fills the hole with silence, so that both files
 //! keep their time.
 
 use std::collections::HashMap;
@@ -12,16 +12,18 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Mailbox;
-use super::figures::Backlog;
+use super::batch::Batch;
+use super::figures::QueueAges;
 use super::thread::Message;
 use super::tracks::Tracks;
 use crate::command::{CommandId, MediaError, RecordingTarget};
 use crate::frame::{Band, Sound};
 
-/// Boxes of one media thread, of 2 kB each: 32 MB at most, 32 seconds of ten recordings.
-const BOXES: usize = 16_384;
+/// Batches of one media thread, of 6 kB each: 26 MB at most, or three times that in the wide band. As many may be
+/// recorded at once, or 80 seconds of ten.
+const BATCHES: usize = 4_096;
 
-/// How often frames are fetched while something is recorded.
+/// How often batches are fetched while something is recorded.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A media thread's way to its writer; dropping it completes every file and joins.
@@ -29,11 +31,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Writer {
     /// Until it is dropped.
     desk: Option<WriterLink>,
-    give_back: SyncSender<Box<TwoSides>>,
-    back: Receiver<Box<TwoSides>>,
-    boxes: usize,
+    /// Batches that are being filled.
+    filling: HashMap<CommandId, Box<Delivery>>,
+    give_back: SyncSender<Box<Delivery>>,
+    back: Receiver<Box<Delivery>>,
+    batches: usize,
     dropped: u64,
-    backlog: Arc<Backlog>,
+    backlog: Arc<QueueAges>,
     handle: Option<JoinHandle<()>>,
 }
 
@@ -41,7 +45,7 @@ pub(super) struct Writer {
 #[derive(Clone, Debug)]
 pub(super) struct WriterLink {
     orders: Sender<Order>,
-    frames: SyncSender<Box<TwoSides>>,
+    batches: SyncSender<Box<Delivery>>,
 }
 
 #[derive(Debug)]
@@ -56,28 +60,26 @@ enum Order {
     },
 }
 
-/// One frame of both sides.
+/// A batch on its way.
 #[derive(Debug)]
-struct TwoSides {
-    recording: CommandId,
-    position: u64,
-    heard: Sound,
-    said: Option<Sound>,
+struct Delivery {
+    batch: Batch,
+    /// When it was handed over.
     sent: Instant,
-    /// Where the box goes back to, whoever's writer it was sent to.
-    home: SyncSender<Box<TwoSides>>,
+    /// Where it goes back to, whoever's writer it was sent to.
+    home: SyncSender<Box<Delivery>>,
 }
 
 impl Writer {
     /// Starts the thread; it reports to `mailbox`.
     pub(super) fn start(name: String, mailbox: Mailbox) -> io::Result<Self> {
         let (orders, order_inbox) = mpsc::channel();
-        let (frames, frame_inbox) = mpsc::sync_channel(BOXES);
-        let (give_back, back) = mpsc::sync_channel(BOXES);
-        let backlog = Arc::new(Backlog::default());
+        let (batches, batch_inbox) = mpsc::sync_channel(BATCHES);
+        let (give_back, back) = mpsc::sync_channel(BATCHES);
+        let backlog = Arc::new(QueueAges::default());
         let desk = Desk {
             orders: order_inbox,
-            frames: frame_inbox,
+            batches: batch_inbox,
             mailbox,
             backlog: Arc::clone(&backlog),
             open: HashMap::new(),
@@ -86,10 +88,11 @@ impl Writer {
             .name(name)
             .spawn(move || desk.run())?;
         Ok(Self {
-            desk: Some(WriterLink { orders, frames }),
+            desk: Some(WriterLink { orders, batches }),
+            filling: HashMap::new(),
             give_back,
             back,
-            boxes: 0,
+            batches: 0,
             dropped: 0,
             backlog,
             handle: Some(handle),
@@ -115,43 +118,67 @@ impl Writer {
         heard: &Sound,
         said: Option<&Sound>,
     ) {
-        let filled = match self.back.try_recv() {
-            Ok(empty) => Some(empty),
-            Err(_) if self.boxes < BOXES => {
-                self.boxes += 1;
-                Some(Box::new(TwoSides {
-                    recording,
-                    position,
-                    heard: Sound::SILENCE,
-                    said: None,
+        if !self.filling.contains_key(&recording) {
+            let Some(empty) = self.empty(recording) else {
+                self.dropped += 1;
+                return;
+            };
+            self.filling.insert(recording, empty);
+        }
+        let filling = self.filling.get_mut(&recording);
+        if filling.is_some_and(|filling| filling.batch.push(position, heard, said)) {
+            self.hand_over(elsewhere, recording);
+        }
+    }
+
+    /// Hands over what was recorded so far.
+    pub(super) fn hand_over(&mut self, elsewhere: Option<&WriterLink>, recording: CommandId) {
+        let Some(mut delivery) = self.filling.remove(&recording) else {
+            return;
+        };
+        delivery.sent = Instant::now();
+        let ticks = delivery.batch.len() as u64;
+        let desk = elsewhere.or(self.desk.as_ref());
+        match desk.map(|desk| desk.batches.try_send(delivery)) {
+            Some(Ok(())) => {}
+            // Its writer is gone, or has all it can hold of its own; the batch stays here.
+            Some(Err(TrySendError::Full(unsent) | TrySendError::Disconnected(unsent))) => {
+                self.dropped += ticks;
+                let _ = self.give_back.try_send(unsent);
+            }
+            None => self.dropped += ticks,
+        }
+    }
+
+    /// Forgets what has not been handed over of a recording that has failed.
+    pub(super) fn forget(&mut self, recording: CommandId) {
+        if let Some(delivery) = self.filling.remove(&recording) {
+            let _ = self.give_back.try_send(delivery);
+        }
+    }
+
+    /// A batch to be filled; none when all are under way.
+    fn empty(&mut self, recording: CommandId) -> Option<Box<Delivery>> {
+        match self.back.try_recv() {
+            Ok(mut delivery) => {
+                delivery.batch.clear(recording);
+                Some(delivery)
+            }
+            Err(_) if self.batches < BATCHES => {
+                self.batches += 1;
+                Some(Box::new(Delivery {
+                    batch: Batch::new(recording),
                     sent: Instant::now(),
                     home: self.give_back.clone(),
                 }))
             }
             Err(_) => None,
-        };
-        let Some(mut filled) = filled else {
-            self.dropped += 1;
-            return;
-        };
-        (filled.recording, filled.position) = (recording, position);
-        filled.heard = *heard;
-        filled.said = said.copied();
-        filled.sent = Instant::now();
-        let desk = elsewhere.or(self.desk.as_ref());
-        match desk.map(|desk| desk.frames.try_send(filled)) {
-            Some(Ok(())) => {}
-            // Its writer is gone, or has all it can hold of its own; the box stays here.
-            Some(Err(TrySendError::Full(unsent) | TrySendError::Disconnected(unsent))) => {
-                self.dropped += 1;
-                let _ = self.give_back.try_send(unsent);
-            }
-            None => self.dropped += 1,
         }
     }
 
     /// Completes the files of a recording; `false` when the writer is gone.
-    pub(super) fn end(&self, elsewhere: Option<&WriterLink>, recording: CommandId) -> bool {
+    pub(super) fn end(&mut self, elsewhere: Option<&WriterLink>, recording: CommandId) -> bool {
+        self.hand_over(elsewhere, recording);
         let desk = elsewhere.or(self.desk.as_ref());
         desk.is_some_and(|desk| desk.order(Order::End { recording }))
     }
@@ -161,12 +188,12 @@ impl Writer {
         self.desk.clone()
     }
 
-    /// How long frames wait to be written.
-    pub(super) fn backlog(&self) -> &Backlog {
+    /// How long batches wait to be written.
+    pub(super) fn backlog(&self) -> &QueueAges {
         &self.backlog
     }
 
-    /// Frames left out so far.
+    /// Ticks left out so far.
     pub(super) const fn dropped_frames(&self) -> u64 {
         self.dropped
     }
@@ -180,6 +207,10 @@ impl WriterLink {
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        let recordings: Vec<CommandId> = self.filling.keys().copied().collect();
+        for recording in recordings {
+            self.hand_over(None, recording);
+        }
         self.desk = None;
         if self
             .handle
@@ -194,9 +225,9 @@ impl Drop for Writer {
 /// The writer's side.
 struct Desk {
     orders: Receiver<Order>,
-    frames: Receiver<Box<TwoSides>>,
+    batches: Receiver<Box<Delivery>>,
     mailbox: Mailbox,
-    backlog: Arc<Backlog>,
+    backlog: Arc<QueueAges>,
     open: HashMap<CommandId, Tracks>,
 }
 
@@ -205,7 +236,7 @@ impl Desk {
         loop {
             let mut ended = Vec::new();
             let is_over = !self.read_orders(&mut ended);
-            self.read_frames(&mut ended);
+            self.read_batches(&mut ended);
             for recording in ended {
                 self.end(recording);
             }
@@ -222,7 +253,7 @@ impl Desk {
     }
 
     /// Reads what is ordered, waiting for it when nothing is recorded; `false` when there will be no more.
-    /// Ends wait in `ended` until all frames that were sent before them have been read.
+    /// Ends wait in `ended` until all that was sent before them has been read.
     fn read_orders(&mut self, ended: &mut Vec<CommandId>) -> bool {
         if self.open.is_empty() {
             match self.orders.recv() {
@@ -255,24 +286,26 @@ impl Desk {
         }
     }
 
-    fn read_frames(&mut self, ended: &mut Vec<CommandId>) {
-        while let Ok(frame) = self.frames.try_recv() {
-            if !self.open.contains_key(&frame.recording) {
+    fn read_batches(&mut self, ended: &mut Vec<CommandId>) {
+        while let Ok(delivery) = self.batches.try_recv() {
+            let recording = delivery.batch.recording;
+            if !self.open.contains_key(&recording) {
                 // Its order may have come after we looked.
                 let _ = self.read_orders_now(ended);
             }
-            let result = self
-                .open
-                .get_mut(&frame.recording)
-                .map(|tracks| tracks.write(frame.position, &frame.heard, frame.said.as_ref()));
-            if let Some(Err(why)) = result {
-                self.open.remove(&frame.recording);
-                self.report(frame.recording, Err(why));
+            if let Some(tracks) = self.open.get_mut(&recording) {
+                let batch = &delivery.batch;
+                let result =
+                    batch.read(|position, heard, said| tracks.write(position, heard, said));
+                if let Err(why) = result {
+                    self.open.remove(&recording);
+                    self.report(recording, Err(why));
+                }
             }
-            self.backlog.record(frame.sent.elapsed());
-            // There is room for every box of its home, unless that is gone.
-            let home = frame.home.clone();
-            let _ = home.try_send(frame);
+            self.backlog.record(delivery.sent.elapsed());
+            // There is room for every batch of its home, unless that is gone.
+            let home = delivery.home.clone();
+            let _ = home.try_send(delivery);
         }
     }
 

@@ -1,12 +1,16 @@
 //! Peers with codecs of either band: echoed, joined, played to.
 
-use super::callers::{LEVEL, World, agreed, assert_tone, assert_tone_from, power, tone};
+use super::callers::{BRIDGE, LEVEL, World, agreed, assert_tone, assert_tone_from, power, tone};
+use super::party::largest_step;
 use super::rig::{digits, ms};
 use crate::codec::Codec;
-use crate::command::{Command, CommandId, Mute, Outcome, SessionConfig, SessionId};
+use crate::command::{
+    BridgeRecordingConfig, Command, CommandId, Mute, Outcome, SessionConfig, SessionId,
+};
 use crate::dsp::tone::burst;
 use crate::frame::Band;
 use crate::prompt::Prompt;
+use crate::recording::FileFormat;
 use crate::rtp::{MediaTime, SeqNo};
 
 #[test]
@@ -99,6 +103,42 @@ fn in_a_conference_each_pair_that_can_hear_the_wide_band_does() {
         power(&sound, 6_000.0, Band::Wide) < -60.0,
         "it hears itself"
     );
+}
+
+#[test]
+fn a_conference_is_recorded_in_the_wide_band_whoever_was_in_it_first() {
+    let mut world = World::of(&[(Codec::Pcmu, Some(700.0)), (Codec::L16Wide, Some(6_000.0))]);
+    world.join(0);
+    world.talk(ms(400));
+    world.rig.command(Command::RecordBridge {
+        command: CommandId(1),
+        bridge: BRIDGE,
+        config: Box::new(BridgeRecordingConfig {
+            file: "all.ogg".into(),
+            format: FileFormat::OggOpus,
+            duration: None,
+        }),
+    });
+    world.talk(ms(1_000));
+    world.join(1);
+    world.talk(ms(1_000));
+    assert_eq!(world.rig.bands, [Band::Wide]);
+    let frames = world.rig.recorded.iter();
+    let sound: Vec<i16> = frames.flat_map(|frame| frame.wide.unwrap().0).collect();
+    assert!((31_000..=32_320).contains(&sound.len()), "{}", sound.len());
+    let (alone, both) = (&sound[8_000..14_000], &sound[sound.len() - 8_000..]);
+    for (part, low, high) in [(alone, true, false), (both, true, true)] {
+        for (hertz, is_there) in [(700.0, low), (6_000.0, high)] {
+            let level = power(part, hertz, Band::Wide);
+            let is_right = match is_there {
+                true => (level - LEVEL).abs() < 0.5,
+                false => level < -60.0,
+            };
+            assert!(is_right, "{hertz} Hz at {level}");
+        }
+    }
+    // A sine of 6 kHz steps by 1.85 of its peak from one sample to the next.
+    assert!(largest_step(&sound) < 12_000, "{}", largest_step(&sound));
 }
 
 #[test]

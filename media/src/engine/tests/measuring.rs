@@ -274,6 +274,38 @@ fn packets_that_never_came_cost_opinion_and_more_so_in_rows() {
     );
 }
 
+/// A call whose phone speaks for 4 s, pauses for 2 s, and speaks again, with packets left out.
+fn listened_call(skip: impl Fn(u64) -> bool) -> SessionStats {
+    let mut phone = Phone::new(400.0);
+    let mut rig = Rig::with_call(&phone);
+    for _ in 0..2 {
+        for n in 0..200 {
+            let packet = phone.speak();
+            if !skip(n) {
+                rig.receive(phone.address, &packet);
+            }
+            rig.pass(PTIME);
+        }
+        rig.pass(ms(2_000));
+    }
+    stats(&mut rig, SESSION)
+}
+
+#[test]
+fn what_jitter_buffers_did_is_told_for_the_whole_session_however_often_it_rested() {
+    let clean = listened_call(|_| false);
+    assert_eq!((clean.jitter.played, clean.jitter.unheard()), (400, 0));
+    let found = listened_call(|n| n % 20 == 7);
+    assert_eq!((found.jitter.played, found.jitter.lost), (380, 20));
+    // Beside what was lost the ends of both talkspurts.
+    let concealed = found.playout.concealed;
+    assert!(
+        (ms(400)..=ms(400 + 2 * 60)).contains(&concealed),
+        "{concealed:?}"
+    );
+    assert!(found.heard_mos < clean.heard_mos);
+}
+
 #[test]
 fn a_call_too_short_to_be_judged_is_not() {
     let mut phone = Phone::new(400.0);

@@ -12,8 +12,8 @@ use crate::dsp::level::dbov;
 use crate::dsp::meter::frequency_power;
 use crate::dsp::tone::ToneGenerator;
 use crate::dtmf::Digit;
-use crate::engine::{Engine, EngineConfig, Input, Output};
-use crate::frame::Frame;
+use crate::engine::{Engine, EngineConfig, Input, Output, Pace};
+use crate::frame::{Band, Frame, WideFrame};
 use crate::rtp::{MediaTime, Protector, RtpHeader, SeqNo, Ssrc, split};
 use crate::sim::start;
 
@@ -74,6 +74,8 @@ pub(super) struct Recorded {
     pub(super) recording: CommandId,
     pub(super) position: u64,
     pub(super) heard: Frame,
+    /// Of the wide band, where it was in that.
+    pub(super) wide: Option<WideFrame>,
     /// Silence for the one file of a bridge.
     pub(super) said: Frame,
 }
@@ -85,8 +87,11 @@ pub(super) struct Rig {
     pub(super) sent: Vec<Sent>,
     pub(super) events: Vec<(Instant, Event)>,
     pub(super) recorded: Vec<Recorded>,
+    /// The bands that files were begun in.
+    pub(super) bands: Vec<Band>,
     pub(super) ends: Vec<CommandId>,
     pub(super) pins: Vec<Option<SocketAddr>>,
+    pub(super) paces: Vec<(SessionId, Pace)>,
     /// What externals were given: when, who, what it hears, how many of its samples are gone.
     pub(super) ticks: Vec<(Instant, ExternalId, Option<Frame>, u64)>,
     /// Answers binding and recording at once, as the host does.
@@ -110,8 +115,10 @@ impl Rig {
             sent: Vec::new(),
             events: Vec::new(),
             recorded: Vec::new(),
+            bands: Vec::new(),
             ends: Vec::new(),
             pins: Vec::new(),
+            paces: Vec::new(),
             ticks: Vec::new(),
             answers: true,
             wakes: 0,
@@ -285,6 +292,7 @@ impl Rig {
                         recording,
                         position,
                         heard: heard.narrow,
+                        wide: heard.wide,
                         said: said.map(|said| said.narrow).unwrap_or_default(),
                     });
                 }
@@ -302,12 +310,14 @@ impl Rig {
                 }
                 Output::Encode { prompt, codec } => prompt.encode(codec),
                 Output::Pin { source, .. } => self.pins.push(source),
+                Output::Pace { session, pace } => self.paces.push((session, pace)),
                 Output::ExternalTick {
                     external,
                     heard,
                     gone,
                 } => self.ticks.push((at, external, heard.copied(), gone)),
-                Output::Bind { .. } | Output::Release { .. } | Output::RecordStart { .. } => {}
+                Output::RecordStart { band, .. } => self.bands.push(band),
+                Output::Bind { .. } | Output::Release { .. } => {}
                 Output::Timeout(next) => {
                     self.next_at = next;
                     break;
