@@ -89,14 +89,20 @@ impl Default for Leveler {
 
 /// Lets the gain of sound go from one to another, in eight steps of which none is heard.
 fn amplify(from: f32, to: f32, sound: &mut [i16]) {
+    if from == to {
+        return multiply(to, sound);
+    }
     let len = sound.len() / STEPS;
     for (step, part) in (1..).zip(sound.chunks_mut(len.max(1))) {
-        let gain = from + (to - from) * (step as f32 / STEPS as f32);
-        let gain = (gain * ONE as f32) as i16;
-        for sample in part {
-            let loud = (i32::from(*sample) * i32::from(gain) + ONE / 2) >> ONE.ilog2();
-            *sample = loud.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
-        }
+        multiply(from + (to - from) * (step as f32 / STEPS as f32), part);
+    }
+}
+
+fn multiply(gain: f32, sound: &mut [i16]) {
+    let gain = (gain * ONE as f32) as i16;
+    for sample in sound {
+        let loud = (i32::from(*sample) * i32::from(gain) + ONE / 2) >> ONE.ilog2();
+        *sample = loud.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Keeps a sum of voices within what a sample can hold, without cutting it off.
 
-use crate::frame::WIDE_SAMPLES;
+use crate::frame::{WIDE_SAMPLES, to_sample};
 
 /// Sound up to here (-0.45 dB of full scale) is left as it is, bit by bit.
 pub const THRESHOLD: i32 = 31_130;
@@ -77,10 +77,7 @@ impl Limiter {
             if gain > needed[at] {
                 attack(part, (gain, needed[at], end), out);
             } else {
-                let step = (end - gain) / len as f32;
-                for (n, (sample, out)) in part.iter().zip(out).enumerate() {
-                    *out = nearest(*sample as f32 * (gain + step * (n + 1) as f32));
-                }
+                scale(part, (gain, (end - gain) / len as f32), out);
             }
             gain = end;
         }
@@ -105,15 +102,32 @@ fn pack(sum: &[i32], out: &mut [i16]) -> u16 {
     low.unsigned_abs().max(high.unsigned_abs())
 }
 
+/// Samples that are done side by side, as vector instructions do them; those of a part are a multiple of them.
+const LANES: usize = 4;
+
 /// The gain at which the loudest of these is at the threshold.
 fn gain_for(part: &[i32]) -> f32 {
-    let peak = part
-        .iter()
-        .fold(0, |peak: u32, sum| peak.max(sum.unsigned_abs()));
-    if peak <= THRESHOLD.unsigned_abs() {
-        1.0
-    } else {
-        THRESHOLD as f32 / peak as f32
+    let mut peaks = [0.0_f32; LANES];
+    for samples in part.as_chunks::<LANES>().0 {
+        for (peak, sample) in peaks.iter_mut().zip(samples) {
+            let level = (*sample as f32).abs();
+            // Neither is no number, which `max` would look for.
+            *peak = if level > *peak { level } else { *peak };
+        }
+    }
+    let peak = peaks.into_iter().fold(0.0, f32::max);
+    THRESHOLD as f32 / peak.max(THRESHOLD as f32)
+}
+
+/// Writes a part with a gain that goes on evenly from what it was before the first sample.
+fn scale(part: &[i32], (gain, step): (f32, f32), out: &mut [i16]) {
+    let mut gains: [f32; LANES] = std::array::from_fn(|lane| gain + step * (lane + 1) as f32);
+    let parts = part.as_chunks::<LANES>().0;
+    for (samples, out) in parts.iter().zip(out.as_chunks_mut::<LANES>().0) {
+        for lane in 0..LANES {
+            out[lane] = to_sample(samples[lane] as f32 * gains[lane]);
+            gains[lane] += step * LANES as f32;
+        }
     }
 }
 
@@ -133,12 +147,7 @@ fn bend(sample: f32) -> i16 {
     let room = (CEILING - THRESHOLD) as f32;
     let over = (sample.abs() - THRESHOLD as f32).max(0.0);
     let loud = sample.abs() - over + over / (1.0 + over / room);
-    nearest(loud.copysign(sample))
-}
-
-/// The nearest sample; the library's own way is no vector instruction.
-fn nearest(sample: f32) -> i16 {
-    (sample + 0.5_f32.copysign(sample)) as i32 as i16
+    to_sample(loud.copysign(sample))
 }
 
 #[cfg(test)]

@@ -28,10 +28,11 @@ mod pair;
 /// Finds keys in the audio of one stream at 8 kHz; each press is told once.
 #[derive(Clone, Debug)]
 pub struct ToneDetector {
-    filling: Block,
+    /// The last blocks, oldest first; then the one that is being filled, and room.
+    blocks: [Block; ROOM],
+    whole: usize,
+    /// Samples of the one that is being filled.
     filled: usize,
-    /// The last eight blocks, oldest first.
-    window: [Block; BLOCKS],
     low: LowTones,
     pressed: Option<Digit>,
     /// Cores without the pressed key in a row.
@@ -40,6 +41,8 @@ pub struct ToneDetector {
 
 /// Blocks of the window: 40 ms.
 const BLOCKS: usize = 8;
+/// Room for blocks: a window, and behind it as many as come before it is moved to the beginning.
+const ROOM: usize = 2 * BLOCKS + 1;
 /// Blocks of the core: 20 ms.
 const CORE: std::ops::Range<usize> = 3..7;
 /// Blocks that a key which goes on has to fill: 35 ms.
@@ -81,9 +84,9 @@ impl ToneDetector {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            filling: Block::EMPTY,
+            blocks: [Block::EMPTY; ROOM],
+            whole: BLOCKS,
             filled: 0,
-            window: [Block::EMPTY; BLOCKS],
             low: LowTones::new(),
             pressed: None,
             misses: 0,
@@ -97,16 +100,20 @@ impl ToneDetector {
         let mut rest = samples;
         while !rest.is_empty() {
             let (now, later) = rest.split_at(rest.len().min(BLOCK - self.filled));
-            self.filling.samples[self.filled..self.filled + now.len()].copy_from_slice(now);
+            let filling = &mut self.blocks[self.whole];
+            filling.samples[self.filled..self.filled + now.len()].copy_from_slice(now);
             self.filled += now.len();
             rest = later;
             if self.filled == BLOCK {
-                self.low.take_out(&mut self.filling);
-                self.filling.sum_up();
-                self.window.rotate_left(1);
-                self.window[BLOCKS - 1] = self.filling;
+                self.low.take_out(filling);
+                filling.sum_up();
+                self.whole += 1;
                 self.filled = 0;
                 told = self.take_window().or(told);
+                if self.whole == ROOM {
+                    self.blocks.copy_within(ROOM - BLOCKS.., 0);
+                    self.whole = BLOCKS;
+                }
             }
         }
         told
@@ -124,8 +131,9 @@ impl ToneDetector {
     }
 
     fn take_window(&mut self) -> Option<Digit> {
-        let heard = self.key_in_window();
-        self.low.listen(&self.window, heard.is_some());
+        let window = window(&self.blocks[..self.whole]);
+        let heard = self.key_in(window);
+        self.low.listen(window, heard.is_some());
         match heard {
             Some(digit) if self.pressed == Some(digit) => {
                 self.misses = 0;
@@ -147,8 +155,8 @@ impl ToneDetector {
     }
 
     /// The key that sounds in the core: the one that is pressed, or a new one.
-    fn key_in_window(&self) -> Option<Digit> {
-        let core = &self.window[CORE];
+    fn key_in(&self, window: &[Block; BLOCKS]) -> Option<Digit> {
+        let core = &window[CORE];
         let purity = self.pressed.map_or(MIN_PURITY, |_| HELD_PURITY);
         let (row, column) = block::strongest_pair(core, MIN_STEADY, 2.0 * MIN_POWER, purity)?;
         let digit = Digit::at(row, column)?;
@@ -159,25 +167,8 @@ impl ToneDetector {
         if self.pressed == Some(digit) {
             return (pair.purity() >= HELD_PURITY).then_some(digit);
         }
-        let is_new = pair.purity() >= MIN_PURITY && self.is_whole_key(&pair, (row, column));
+        let is_new = pair.purity() >= MIN_PURITY && is_whole_key(window, &pair, (row, column));
         is_new.then_some(digit)
-    }
-
-    /// Whether the pair found in the core is long enough, and alone.
-    fn is_whole_key(&self, pair: &Pair, (row, column): (usize, usize)) -> bool {
-        let fit = pair.fit(&self.window, CORE);
-        if fit.sounding < LONG_SOUNDING {
-            return fit.sounding >= MIN_SOUNDING
-                && fit.last_block <= ENDED
-                && fit.around <= MAX_AROUND
-                && pair.purity() >= SHORT_PURITY;
-        }
-        let long = Pair::find(&self.window[LONG], pair.hertz());
-        long.is_near((ROWS[row], COLUMNS[column]), LONG_DEVIATION)
-            && long.is_balanced()
-            && long.purity() >= LONG_PURITY
-            && 1.0 - long.purity() <= 2.0 * (1.0 - pair.purity()) + MAX_CHANGE
-            && !long.is_among_others(&self.window[LONG])
     }
 }
 
@@ -185,6 +176,28 @@ impl Default for ToneDetector {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Whether the pair found in the core is long enough, and alone.
+fn is_whole_key(window: &[Block; BLOCKS], pair: &Pair, (row, column): (usize, usize)) -> bool {
+    let fit = pair.fit(window, CORE);
+    if fit.sounding < LONG_SOUNDING {
+        return fit.sounding >= MIN_SOUNDING
+            && fit.last_block <= ENDED
+            && fit.around <= MAX_AROUND
+            && pair.purity() >= SHORT_PURITY;
+    }
+    let long = Pair::find(&window[LONG], pair.hertz());
+    long.is_near((ROWS[row], COLUMNS[column]), LONG_DEVIATION)
+        && long.is_balanced()
+        && long.purity() >= LONG_PURITY
+        && 1.0 - long.purity() <= 2.0 * (1.0 - pair.purity()) + MAX_CHANGE
+        && !long.is_among_others(&window[LONG])
+}
+
+/// The newest of some blocks.
+fn window(blocks: &[Block]) -> &[Block; BLOCKS] {
+    blocks.last_chunk().expect("there is always a window")
 }
 
 #[cfg(test)]
