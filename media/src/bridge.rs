@@ -239,10 +239,11 @@ impl Bridge {
         Some((changed.session, changed.link))
     }
 
-    /// Gets ready for those who are mixed from now on: the bands that they hear, and how loud they are.
+    /// Gets ready for those who are mixed from now on: the bands that they hear, and how loud they are. A
+    /// recording hears the wide one from its beginning, because somebody with it may come at any time.
     pub(crate) fn prepare(&mut self) {
         let mixed = || self.members.iter().filter(|member| member.is_mixed());
-        let is_wide = mixed().any(|member| member.band() == Band::Wide);
+        let is_wide = self.recording.is_some() || mixed().any(|member| member.band() == Band::Wide);
         let is_gauged = self.config.loudest.is_some()
             || self.config.tells_speaker
             || self.config.level && mixed().nth(2).is_some();

@@ -86,6 +86,15 @@ impl Sound {
         wide: None,
     };
 
+    /// The same once more. Of sound in the narrow band it moves a third of the octets that a plain copy does.
+    #[inline]
+    pub(crate) fn copied(&self) -> Self {
+        match &self.wide {
+            None => Self::from(self.narrow),
+            Some(_) => *self,
+        }
+    }
+
     /// The band it is in.
     #[must_use]
     pub const fn band(&self) -> Band {

@@ -36,6 +36,13 @@ pub enum Output<'a> {
         /// The one address.
         source: Option<SocketAddr>,
     },
+    /// How soon what comes on the RTP socket of this session is to be read, from now on; at once in the beginning.
+    Pace {
+        /// Whose RTP socket.
+        session: SessionId,
+        /// How soon.
+        pace: Pace,
+    },
     /// Send a datagram.
     Transmit {
         /// From whose socket.
@@ -103,6 +110,16 @@ pub enum Output<'a> {
     Timeout(Option<Instant>),
 }
 
+/// How soon a datagram is to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// As it comes: it may be sent on at once, or hold a key.
+    #[default]
+    AtOnce,
+    /// Before the next `handle_timeout`, which is what needs it: those of many sessions are then read together.
+    ByTick,
+}
+
 /// An [`Output`] whose bytes and frames still lie in the [`Outbox`].
 #[derive(Debug)]
 pub(crate) enum Item {
@@ -116,6 +133,10 @@ pub(crate) enum Item {
     Pin {
         session: SessionId,
         source: Option<SocketAddr>,
+    },
+    Pace {
+        session: SessionId,
+        pace: Pace,
     },
     Transmit {
         session: SessionId,
@@ -208,6 +229,10 @@ impl Outbox {
         self.items.push_back(Item::Pin { session, source });
     }
 
+    pub(crate) fn pace(&mut self, session: SessionId, pace: Pace) {
+        self.items.push_back(Item::Pace { session, pace });
+    }
+
     pub(crate) fn record_start(
         &mut self,
         recording: CommandId,
@@ -229,8 +254,8 @@ impl Outbox {
         said: Option<&Sound>,
     ) {
         let frames = self.sounds.len();
-        self.sounds.push(*heard);
-        self.sounds.extend(said);
+        self.sounds.push(heard.copied());
+        self.sounds.extend(said.map(Sound::copied));
         self.items.push_back(Item::RecordFrame {
             recording,
             position,
@@ -291,6 +316,7 @@ impl Outbox {
             Item::Bind { session, local } => Output::Bind { session, local },
             Item::Release { session } => Output::Release { session },
             Item::Pin { session, source } => Output::Pin { session, source },
+            Item::Pace { session, pace } => Output::Pace { session, pace },
             Item::Transmit {
                 session,
                 to,

@@ -223,7 +223,8 @@ pub struct RecordingConfig {
     pub beep_start: bool,
 }
 
-/// A recording of all that is said in a bridge, in one file.
+/// A recording of all that is said in a bridge, in one file of the wide band whoever is in it: a file cannot
+/// change its band when somebody with a better telephone comes later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BridgeRecordingConfig {
     /// The file.

@@ -45,7 +45,7 @@ use crate::rtp::NtpTime;
 use crate::session::Session;
 
 pub use self::moving::Departure;
-pub use crate::outbox::Output;
+pub use crate::outbox::{Output, Pace};
 
 /// A tick later than this is counted as late.
 const LATE: Duration = Duration::from_millis(2);
@@ -351,7 +351,7 @@ impl Engine {
             stats = Some(session.close(now, wall, out))
         });
         let Some(stats) = stats else { return };
-        self.sessions.remove(&id);
+        self.remove(id);
         self.outbox.release(id);
         self.closing.insert(id, Box::new(stats));
         self.close_if_settled(id);
@@ -381,7 +381,7 @@ impl Engine {
             }
             Err(why) => {
                 self.leave(now, session);
-                self.sessions.remove(&session);
+                self.remove(session);
                 self.fail_orders(session, &why);
                 self.outbox.event(Event::OpenFailed { session, why });
             }
@@ -447,6 +447,9 @@ impl Engine {
             if session.wants_to_tick() {
                 session.begin_ticking(now, wheel.quiet_slot(now));
             }
+            if let Some(pace) = session.next_pace() {
+                outbox.pace(id, pace);
+            }
             let changed = bridge.filter(|_| session.has_news());
             (session.poll_timeout(), changed)
         }));
@@ -457,16 +460,27 @@ impl Engine {
         if let Some(due) = due.map(|due| due.max(now))
             && entry.armed.is_none_or(|armed| due < armed)
         {
-            entry.armed = Some(due);
+            if let Some(later) = entry.armed.replace(due) {
+                self.wheel.disarm(later, Owner::Session(id));
+            }
             self.wheel.arm(due, Owner::Session(id));
         }
         Some(changed.map_or(Touched::Well, Touched::Changed))
     }
 
+    /// Takes a session out, and its deadline off the wheel.
+    fn remove(&mut self, id: SessionId) -> Option<Entry> {
+        let entry = self.sessions.remove(&id)?;
+        if let Some(at) = entry.armed {
+            self.wheel.disarm(at, Owner::Session(id));
+        }
+        Some(entry)
+    }
+
     fn drop_faulty(&mut self, now: Instant, id: SessionId) {
         tracing::error!(session = id.0, "a media session failed and was closed");
         self.stats.faults += 1;
-        let bridge = self.sessions.remove(&id).and_then(|entry| entry.bridge);
+        let bridge = self.remove(id).and_then(|entry| entry.bridge);
         self.outbox.release(id);
         self.fail_orders(id, &MediaError::Internal);
         self.closing.insert(id, Box::default());

@@ -44,7 +44,7 @@ impl Engine {
     #[must_use]
     pub fn release(&mut self, now: Instant, session: SessionId) -> Option<Departure> {
         self.leave(now, session);
-        let entry = self.sessions.remove(&session)?;
+        let entry = self.remove(session)?;
         let orders = self.ledger.take(Owner::Session(session));
         let externals = self.take_externals(session);
         Some(Departure {
@@ -59,12 +59,13 @@ impl Engine {
     pub fn adopt(&mut self, now: Instant, departure: Departure) {
         let Departure {
             session,
-            entry,
+            mut entry,
             orders,
             externals,
         } = departure;
         self.ledger.put(Owner::Session(session), orders);
         self.put_externals(session, externals);
+        entry.session.forget_pace();
         let armed = None;
         self.sessions.insert(session, Entry { armed, ..entry });
         // It is woken when it is due.

@@ -14,6 +14,7 @@ mod listening;
 mod measuring;
 mod muting;
 mod orders;
+mod pacing;
 mod party;
 mod playing;
 mod receiving;

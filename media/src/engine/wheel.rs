@@ -3,19 +3,18 @@
 //! ```text
 //!   now                            64 slots of 1 ms
 //!    |  .--.--.--.--.--.--.- ... -.--.
-//!    '->|  |s1|  |s2|s4|  |       |s3|   <- far: a heap for what is due later
+//!    '->|  |s1|  |s2|s4|  |       |s3|   <- far: in order, what is due later
 //!       '--'--'--'--'--'--'- ... -'--'
 //! ```
 //!
 //! A session sends on the same slot of every packet time, so a newcomer is put on the emptiest slot of
 //! the next few milliseconds: a thousand sessions do not all send in the same instant.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// How many slots lie ahead; must exceed the longest packet time (60 ms), so that a session in full
-/// swing never touches the heap.
+/// swing never lies far.
 const SLOTS: u64 = 64;
 
 /// Length of a slot.
@@ -29,7 +28,8 @@ const PICK_AMONG: u64 = 5;
 
 /// Deadlines of sessions and bridges, rounded up to a millisecond.
 ///
-/// Nothing is ever removed: an entry that is no longer wanted fires and is ignored by its owner.
+/// What fires although it is no longer wanted is ignored by its owner; but it wakes a thread, so it is better
+/// taken off.
 #[derive(Debug)]
 pub(crate) struct Wheel<K> {
     start: Instant,
@@ -38,7 +38,7 @@ pub(crate) struct Wheel<K> {
     slots: Vec<Vec<K>>,
     /// Bit `n` says that `slots[n]` holds something.
     occupied: u64,
-    far: BinaryHeap<Reverse<(u64, K)>>,
+    far: BTreeSet<(u64, K)>,
     /// The slot being handed out, and how much of it is gone.
     ready: Vec<K>,
     taken: usize,
@@ -52,7 +52,7 @@ impl<K: Copy + Ord> Wheel<K> {
             cursor: 0,
             slots: (0..SLOTS).map(|_| Vec::with_capacity(ROOM)).collect(),
             occupied: 0,
-            far: BinaryHeap::new(),
+            far: BTreeSet::new(),
             ready: Vec::with_capacity(ROOM),
             taken: 0,
         }
@@ -64,9 +64,24 @@ impl<K: Copy + Ord> Wheel<K> {
         if slot - self.cursor < SLOTS {
             self.put(slot, who);
         } else {
-            self.far.push(Reverse((slot, who)));
+            self.far.insert((slot, who));
         }
         self.begin_of(slot)
+    }
+
+    /// Takes `who` off the slot that begins at or after `at`, where it was put for that time.
+    pub(crate) fn disarm(&mut self, at: Instant, who: K) {
+        let slot = self.slot_at_or_after(at);
+        if self.far.remove(&(slot, who)) || !(self.cursor..self.cursor + SLOTS).contains(&slot) {
+            return;
+        }
+        let near = &mut self.slots[Self::index(slot)];
+        if let Some(at) = near.iter().position(|known| *known == who) {
+            near.swap_remove(at);
+            if near.is_empty() {
+                self.occupied &= !(1 << Self::index(slot));
+            }
+        }
     }
 
     /// Takes the next one whose slot has begun by `now`, oldest slot first.
@@ -91,8 +106,8 @@ impl<K: Copy + Ord> Wheel<K> {
                     self.cursor = self.cursor.max(last + 1);
                     return None;
                 }
-                None => match self.far.peek() {
-                    Some(Reverse((slot, _))) if *slot <= last => self.cursor = *slot,
+                None => match self.far.first() {
+                    Some((slot, _)) if *slot <= last => self.cursor = *slot,
                     _ => {
                         self.cursor = self.cursor.max(last + 1);
                         return None;
@@ -104,7 +119,7 @@ impl<K: Copy + Ord> Wheel<K> {
 
     /// When the next one is due.
     pub(crate) fn next(&self) -> Option<Instant> {
-        let far = self.far.peek().map(|Reverse((slot, _))| *slot);
+        let far = self.far.first().map(|(slot, _)| *slot);
         let slot = match (self.next_near(), far) {
             (Some(near), Some(far)) => near.min(far),
             (near, far) => near.or(far)?,
@@ -128,11 +143,11 @@ impl<K: Copy + Ord> Wheel<K> {
     }
 
     fn pull_far(&mut self) {
-        while let Some(Reverse((slot, who))) = self.far.peek().copied() {
+        while let Some((slot, who)) = self.far.first().copied() {
             if slot >= self.cursor + SLOTS {
                 break;
             }
-            self.far.pop();
+            self.far.pop_first();
             self.put(slot.max(self.cursor), who);
         }
     }
@@ -204,6 +219,29 @@ mod tests {
         assert_eq!(taken(&mut wheel, start() + ms(6_000)), [2, 4, 5, 3, 6]);
         assert_eq!(wheel.next(), Some(start() + ms(15_000)));
         assert_eq!(taken(&mut wheel, start() + ms(15_000)), [1]);
+    }
+
+    #[test]
+    fn what_is_taken_off_wakes_nobody_whether_it_was_near_or_far() {
+        let mut wheel = Wheel::new(start());
+        for at in [10, 5_000] {
+            wheel.arm(start() + ms(at), SessionId(1));
+            wheel.arm(start() + ms(at + 1), SessionId(1));
+            wheel.arm(start() + ms(at + 1), SessionId(2));
+        }
+        for at in [10, 5_000, 11, 5_001] {
+            wheel.disarm(start() + ms(at), SessionId(1));
+            // Nothing is there any more, and nothing of another one is taken.
+            wheel.disarm(start() + ms(at), SessionId(1));
+            wheel.disarm(start() + ms(at), SessionId(3));
+        }
+        assert_eq!(wheel.next(), Some(start() + ms(11)));
+        assert_eq!(taken(&mut wheel, start() + ms(4_999)), [2]);
+        // What was far before has come near.
+        wheel.arm(start() + ms(5_020), SessionId(4));
+        wheel.disarm(start() + ms(5_020), SessionId(4));
+        assert_eq!(taken(&mut wheel, start() + ms(6_000)), [2]);
+        assert_eq!(wheel.next(), None);
     }
 
     #[test]

@@ -95,6 +95,11 @@ impl Sampling {
         is_taken
     }
 
+    /// So many figures come of the one that was taken last.
+    pub(super) const fn weighs(&mut self, figures: u32) {
+        self.count = self.count.saturating_add(figures);
+    }
+
     /// A second is over.
     pub(super) const fn begin_second(&mut self) {
         self.every = if self.count > ALL { SAMPLED } else { 1 };

@@ -18,6 +18,8 @@ pub struct MediaFigures {
     pub inbox: Histogram,
     /// How long frames of recordings waited until they were written, 20 ms of them on purpose.
     pub backlog: Histogram,
+    /// How long events waited until whoever drives the switch took them.
+    pub events: Histogram,
 }
 
 impl MediaFigures {
@@ -27,6 +29,7 @@ impl MediaFigures {
         self.engine.lateness.merge(&other.engine.lateness);
         self.inbox.merge(&other.inbox);
         self.backlog.merge(&other.backlog);
+        self.events.merge(&other.events);
     }
 }
 
@@ -48,9 +51,9 @@ impl Board {
     }
 }
 
-/// How long frames wait for the thread that writes them, which counts them; its media thread looks at it.
+/// How long things wait for the thread that takes them, which counts them; a media thread looks at it.
 #[derive(Debug, Default)]
-pub(super) struct Backlog(Mutex<Ages>);
+pub(super) struct QueueAges(Mutex<Ages>);
 
 #[derive(Debug, Default)]
 struct Ages {
@@ -59,7 +62,7 @@ struct Ages {
     worst: Duration,
 }
 
-impl Backlog {
+impl QueueAges {
     pub(super) fn record(&self, age: Duration) {
         let mut ages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         ages.all.record(age);
@@ -73,5 +76,16 @@ impl Backlog {
         };
         all.clone_from(&ages.all);
         std::mem::take(&mut ages.worst)
+    }
+
+    /// Gives the worst since the last time, unless somebody counts just now.
+    pub(super) fn take_worst(&self) -> Duration {
+        let ages = self.0.try_lock();
+        ages.map_or(Duration::ZERO, |mut ages| std::mem::take(&mut ages.worst))
+    }
+
+    /// Adds all that was counted to `all`.
+    pub(super) fn read_into(&self, all: &mut Histogram) {
+        all.merge(&self.0.lock().unwrap_or_else(PoisonError::into_inner).all);
     }
 }

@@ -4,13 +4,13 @@
 //!            send(Command)              .--- thread k -----------------------.
 //!   switch ----------------- wake ----->| epoll: sockets of its sessions,    |
 //!     ^                                 | a timer, the waker; one engine     |--- frames --> writer: files
-//!     '---- sink(Event) ----------------'------------------------------------'<-- recorded --'
+//!     '---- sink(Told) -----------------'------------------------------------'<-- recorded --'
 //! ```
 //!
-//! A session gets its RTP socket and port at once, from whoever opens it. It lives on the thread its id falls
-//! to, and moves to that of its bridge when it joins one, with its sockets and its orders. A thread reads a
+//! A session gets its RTP socket and port at once, from whoever opens it. It lives on the thread its lane
+//! falls to, and moves to that of its bridge when it joins one elsewhere, with its sockets and its orders. A thread reads a
 //! batch of datagrams under one `now`, hands each to its engine and sends what comes of it before it reads the
-//! next, so an echo leaves at once. It never waits for a disk or for whoever takes its events. Linux only:
+//! next, so an echo leaves at once; what is mixed or recorded it reads right before the tick. It never waits for a disk or for whoever takes its events. Linux only:
 //! epoll, eventfd and timerfd.
 
 #![expect(
@@ -19,20 +19,24 @@
 )]
 
 mod arrival;
+mod batch;
 mod encoding;
 mod external;
 mod figures;
 mod moving;
 mod poller;
 mod ports;
+mod reading;
 mod routes;
 mod socket;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod told;
 mod tracks;
 mod writer;
 
+use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -50,9 +54,11 @@ use self::figures::Board;
 pub use self::figures::MediaFigures;
 use self::poller::Waker;
 use self::ports::PortPool;
-use self::routes::{Route, Routes};
+use self::routes::{Route, Routes, session_of};
 use self::socket::SocketPair;
 use self::thread::{MediaThread, Message};
+use self::told::Sink;
+pub use self::told::Told;
 use self::writer::Writer;
 use crate::command::{BridgeId, Command, CommandId, Event, MediaError, Outcome, SessionId};
 use crate::engine::{Engine, EngineConfig};
@@ -68,12 +74,6 @@ pub struct HostConfig {
     pub name: String,
     /// Seed of SSRCs, sequence numbers and the order of ports, from the operating system.
     pub seed: [u8; 32],
-}
-
-/// Takes events on a media thread.
-struct Sink {
-    events: Box<dyn Fn(Event) + Send + Sync>,
-    gone: mpsc::Sender<SessionId>,
 }
 
 /// Numbers of all threads together.
@@ -98,6 +98,8 @@ pub struct MediaHost {
     threads: Vec<Thread>,
     routes: Routes,
     ports: PortPool,
+    /// Sessions whose threads have not heard of them yet.
+    fresh: HashMap<SessionId, (IpAddr, SocketPair)>,
     /// Ports that threads have closed, and when.
     freed: mpsc::Receiver<(u16, Instant)>,
     sink: Arc<Sink>,
@@ -135,28 +137,27 @@ struct Counters {
 const MAX_TRIES: usize = 64;
 
 impl MediaHost {
-    /// Starts the threads. `sink` is called on them and must not block; events of one session come in order.
+    /// Starts the threads. `sink` is called on them and must not block; events of one session come in order. How
+    /// long each waits then is counted when it is [taken](Told::take).
     ///
     /// # Errors
     ///
     /// When the operating system refuses a thread, an epoll, a timer or an eventfd.
     pub fn start(
         config: HostConfig,
-        sink: impl Fn(Event) + Send + Sync + 'static,
+        sink: impl Fn(Told) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let mut rng = StdRng::from_seed(config.seed);
         let count = config.threads.max(1);
         let (routes, gone) = Routes::new(count);
-        let sink = Arc::new(Sink {
-            events: Box::new(sink),
-            gone,
-        });
+        let sink = Arc::new(Sink::new(sink, gone));
         let encoding = Encoding::start(format!("{}-prompts", config.name))?;
         let (give_back, freed) = mpsc::channel();
         let mut host = Self {
             threads: Vec::new(),
             routes,
             ports: PortPool::new(config.ports, &mut rng),
+            fresh: HashMap::new(),
             freed,
             sink,
         };
@@ -188,8 +189,15 @@ impl MediaHost {
     /// all, because their order tells where each session is. Never lost: an order that no thread can take any
     /// more ends with [`MediaError::Internal`] right here.
     ///
-    /// The port of a session is told before this returns.
+    /// The port of a session is told before this returns. Its thread hears of it with the next order for it and
+    /// is not woken before: what comes until then is not heard, as nothing is agreed.
     pub fn post(&mut self, command: Command) {
+        if let Some(session) = session_of(&command) {
+            self.introduce(session);
+        }
+        if let Command::Open { session, local } = command {
+            return self.open(session, local);
+        }
         let at = match self.routes.route(&command) {
             Route::To(at) => at,
             Route::Move {
@@ -202,9 +210,6 @@ impl MediaHost {
                 to
             }
         };
-        if let Command::Open { session, local } = command {
-            return self.open(at, session, local);
-        }
         let sent = Instant::now();
         if let Err(Message::Command { command, .. }) =
             self.leave(at, Message::Command { command, sent })
@@ -223,27 +228,41 @@ impl MediaHost {
     }
 
     /// Binds the first free port that nobody else has taken, and tells it.
-    fn open(&mut self, at: usize, session: SessionId, local: IpAddr) {
+    fn open(&mut self, session: SessionId, local: IpAddr) {
         while let Ok((port, since)) = self.freed.try_recv() {
             self.ports.give_back(port, since);
         }
-        let opened = self.bind(local).and_then(|pair| {
-            let port = pair.port();
-            let message = Message::Open {
-                session,
-                local,
-                pair,
-            };
-            if self.leave(at, message).is_err() {
-                self.ports.give_back(port, Instant::now());
-                return Err(MediaError::Internal);
-            }
-            Ok(port)
-        });
+        let thread = &self.threads[self.routes.place_of(session)].handle;
+        let opened = if thread.as_ref().is_none_or(JoinHandle::is_finished) {
+            Err(MediaError::Internal)
+        } else {
+            self.bind(local).map(|pair| {
+                let port = pair.port();
+                self.fresh.insert(session, (local, pair));
+                port
+            })
+        };
         self.sink.tell(match opened {
             Ok(port) => Event::Opened { session, port },
             Err(why) => Event::OpenFailed { session, why },
         });
+    }
+
+    /// Tells a thread of a session that is its own from now on.
+    fn introduce(&mut self, session: SessionId) {
+        let Some((local, pair)) = self.fresh.remove(&session) else {
+            return;
+        };
+        pair.forget_all();
+        let port = pair.port();
+        let open = Message::Open {
+            session,
+            local,
+            pair,
+        };
+        if self.leave(self.routes.place_of(session), open).is_err() {
+            self.ports.give_back(port, Instant::now());
+        }
     }
 
     fn bind(&mut self, local: IpAddr) -> Result<SocketPair, MediaError> {
@@ -283,6 +302,10 @@ impl MediaHost {
 
     /// Closes every session, completes every file and joins the threads; further orders are refused.
     pub fn stop(&mut self) {
+        let fresh: Vec<SessionId> = self.fresh.keys().copied().collect();
+        fresh
+            .into_iter()
+            .for_each(|session| self.introduce(session));
         for thread in &self.threads {
             // A thread that is gone has nothing left to stop.
             let _ = thread.mailbox.post(Message::Stop);
@@ -321,6 +344,7 @@ impl MediaHost {
         for thread in &self.threads {
             thread.counters.figures.read_into(&mut all);
         }
+        self.sink.ages().read_into(&mut all.events);
         all
     }
 
@@ -373,21 +397,6 @@ impl std::fmt::Debug for MediaHost {
         f.debug_struct("MediaHost")
             .field("threads", &self.threads.len())
             .finish_non_exhaustive()
-    }
-}
-
-impl Sink {
-    fn tell(&self, event: Event) {
-        if let Event::Closed { session, .. } | Event::OpenFailed { session, .. } = &event {
-            self.forget(*session);
-        }
-        (self.events)(event);
-    }
-
-    /// There is no such session any more.
-    fn forget(&self, session: SessionId) {
-        // Without a host there is nobody left to route for.
-        let _ = self.gone.send(session);
     }
 }
 

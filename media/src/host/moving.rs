@@ -162,19 +162,22 @@ impl MediaThread {
             return;
         }
         self.moves.writers.remove(&recording);
+        self.writer.forget(recording);
         self.engine
             .handle_input(now, Input::Recorded { recording, result });
         self.drain(now);
     }
 
     fn pack(&mut self, departure: Departure, to: &Mailbox) -> Luggage {
-        let sockets = self.sockets.remove(&departure.session());
-        if let Some(pair) = &sockets {
+        let mut sockets = self.sockets.remove(&departure.session());
+        if let Some(pair) = &mut sockets {
             self.poller.forget_pair(pair);
+            self.deferred -= usize::from(std::mem::take(&mut pair.is_deferred));
         }
         let mut writers = Vec::new();
         for recording in departure.recordings() {
             let elsewhere = self.moves.writers.remove(&recording);
+            self.writer.hand_over(elsewhere.as_ref(), recording);
             writers.extend(
                 elsewhere
                     .or_else(|| self.writer.link())
@@ -238,12 +241,15 @@ impl Poller {
 
     /// Watches them no longer.
     fn forget_pair(&self, pair: &SocketPair) {
-        for socket in [false, true]
-            .into_iter()
-            .filter_map(|rtcp| pair.socket(rtcp))
-        {
+        for rtcp in [false, true] {
+            let Some(socket) = pair.socket(rtcp) else {
+                continue;
+            };
             // One that was never watched need not be forgotten.
-            let _ = self.forget(socket);
+            let _ = match pair.is_deferred && !rtcp {
+                true => self.forget_deferred(socket),
+                false => self.forget(socket),
+            };
         }
     }
 }

@@ -15,6 +15,12 @@ use rustix::time::{
 /// How many sockets are served before deadlines are looked at again.
 const BATCH: usize = 256;
 
+/// No time at all.
+const AT_ONCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+
 const WAKER: u64 = u64::MAX;
 const TIMER: u64 = u64::MAX - 1;
 
@@ -62,13 +68,15 @@ pub(super) enum Ready {
     Socket(u64),
 }
 
-/// An epoll with a timer, which is exact to microseconds where a timeout of epoll is not.
+/// An epoll with a timer, which is exact to microseconds where a timeout of epoll is not; and another one that
+/// nobody waits for, of sockets that are read now and then.
 ///
 /// Sockets are watched level-triggered: one read per readiness is enough, so no read is spent on learning
 /// that there is nothing more, and nobody who floods one socket keeps the others waiting.
 #[derive(Debug)]
 pub(super) struct Poller {
     epoll: OwnedFd,
+    deferred: OwnedFd,
     timer: OwnedFd,
     /// What the timer is set to.
     armed: Option<Instant>,
@@ -95,6 +103,7 @@ impl Poller {
         )?;
         Ok(Self {
             epoll,
+            deferred: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             timer,
             armed: None,
         })
@@ -116,6 +125,40 @@ impl Poller {
         Ok(epoll::delete(&self.epoll, socket)?)
     }
 
+    /// Waits no more for a socket that is watched; [`Self::take_deferred`] gives it from now on.
+    pub(super) fn defer(&self, socket: impl AsFd, token: u64) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(token);
+        epoll::add(&self.deferred, &socket, data, epoll::EventFlags::IN)?;
+        self.forget(socket)
+    }
+
+    /// Waits again for a socket that was deferred.
+    pub(super) fn hurry(&self, socket: impl AsFd, token: u64) -> io::Result<()> {
+        self.watch(&socket, token)?;
+        self.forget_deferred(socket)
+    }
+
+    /// Forgets a socket that was deferred, which is not closed.
+    pub(super) fn forget_deferred(&self, socket: impl AsFd) -> io::Result<()> {
+        Ok(epoll::delete(&self.deferred, socket)?)
+    }
+
+    /// Appends those deferred sockets that have something to read, or some of them, to `ready`.
+    pub(super) fn take_deferred(&self, ready: &mut Vec<Ready>) -> io::Result<()> {
+        let mut events = [const { MaybeUninit::uninit() }; BATCH];
+        let events = match epoll::wait(&self.deferred, &mut events, Some(&AT_ONCE)) {
+            Ok((events, _)) => events,
+            Err(rustix::io::Errno::INTR) => &mut [],
+            Err(error) => return Err(error.into()),
+        };
+        // Not by reference: the structure is packed.
+        ready.extend(events.iter().map(|event| {
+            let data = event.data;
+            Ready::Socket(data.u64())
+        }));
+        Ok(())
+    }
+
     /// Waits until something is ready or `deadline` has come, and appends what to `ready`.
     pub(super) fn wait(
         &mut self,
@@ -129,12 +172,8 @@ impl Poller {
             self.arm(deadline.map(|deadline| deadline - now))?;
             self.armed = deadline;
         }
-        let none = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
         let mut events = [const { MaybeUninit::uninit() }; BATCH];
-        let events = match epoll::wait(&self.epoll, &mut events, is_past.then_some(&none)) {
+        let events = match epoll::wait(&self.epoll, &mut events, is_past.then_some(&AT_ONCE)) {
             Ok((events, _)) => events,
             Err(rustix::io::Errno::INTR) => &mut [],
             Err(error) => return Err(error.into()),
@@ -165,16 +204,12 @@ impl Poller {
     fn arm(&self, delay: Option<Duration>) -> io::Result<()> {
         // Zero would mean never.
         let delay = delay.map_or(Duration::ZERO, |delay| delay.max(Duration::from_nanos(1)));
-        let none = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
         let value = Timespec {
             tv_sec: i64::try_from(delay.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(delay.subsec_nanos()),
         };
         let times = Itimerspec {
-            it_interval: none,
+            it_interval: AT_ONCE,
             it_value: value,
         };
         timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &times)?;

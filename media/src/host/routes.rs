@@ -1,7 +1,7 @@
 //! Which thread a session is on.
 //!
-//! A session begins on the thread its id falls to, and moves to the thread of its bridge when it joins one;
-//! there it stays. A bridge never moves.
+//! A session begins on the thread its lane falls to, and moves to the thread of its bridge when it joins one on
+//! another lane; there it stays. A bridge never moves.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -26,7 +26,7 @@ pub(super) enum Route {
 #[derive(Debug)]
 pub(super) struct Routes {
     threads: usize,
-    /// Sessions that are elsewhere than where their id falls.
+    /// Sessions that are elsewhere than where their lane falls.
     moved: HashMap<SessionId, usize>,
     /// Told by threads: sessions that are gone.
     gone: Receiver<SessionId>,
@@ -50,13 +50,13 @@ impl Routes {
             self.moved.remove(&session);
         }
         let Some(session) = session_of(command) else {
-            return Route::To(self.home_of(bridge_of(command).map_or(0, |bridge| bridge.0)));
+            return Route::To(self.home_of(bridge_of(command).map_or(0, BridgeId::lane)));
         };
         let from = self.place_of(session);
         let Command::Join { bridge, .. } = command else {
             return Route::To(from);
         };
-        let to = self.home_of(bridge.0);
+        let to = self.home_of(bridge.lane());
         if from == to {
             return Route::To(to);
         }
@@ -69,13 +69,14 @@ impl Routes {
         }
     }
 
-    fn place_of(&self, session: SessionId) -> usize {
+    /// The thread that a session is on.
+    pub(super) fn place_of(&self, session: SessionId) -> usize {
         let moved = self.moved.get(&session).copied();
-        moved.unwrap_or_else(|| self.home_of(session.0))
+        moved.unwrap_or_else(|| self.home_of(session.lane()))
     }
 
-    const fn home_of(&self, id: u64) -> usize {
-        (id % self.threads as u64) as usize
+    const fn home_of(&self, lane: u8) -> usize {
+        lane as usize % self.threads
     }
 }
 
@@ -148,5 +149,20 @@ mod tests {
         assert_eq!(routes.route(&join(5, 9)), Route::To(1));
         tell.send(SessionId(6)).unwrap();
         assert_eq!(routes.route(&leave(6)), Route::To(2));
+    }
+
+    #[test]
+    fn sessions_of_one_lane_join_a_bridge_of_it_where_they_are() {
+        let (mut routes, _tell) = Routes::new(4);
+        for lane in [0, 6, 255] {
+            let at = Route::To(usize::from(lane) % 4);
+            for number in 1..9 {
+                let session = SessionId::on(lane, number);
+                assert_eq!(session.lane(), lane);
+                assert_eq!(routes.route(&leave(session.0)), at);
+                let bridge = BridgeId::on(lane, 10 * number);
+                assert_eq!(routes.route(&join(session.0, bridge.0)), at);
+            }
+        }
     }
 }

@@ -14,6 +14,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Room for two seconds of one peer's packets, which the kernel counts with their overhead.
 const BUFFER: usize = 128 * 1024;
 
+/// What the kernel counts for the smallest datagram, at least.
+const LEAST: usize = 512;
+
 /// Expedited forwarding (RFC 3246), the mark that networks give voice.
 const DSCP_EF: u32 = 46 << 2;
 
@@ -40,6 +43,10 @@ pub(super) struct SocketPair {
     rtcp: Rtcp,
     local: SocketAddr,
     pinned: Option<SocketAddr>,
+    /// The kernel says when RTP came.
+    is_stamped: bool,
+    /// RTP is read by the tick.
+    pub(super) is_deferred: bool,
 }
 
 /// The RTCP socket.
@@ -57,12 +64,14 @@ impl SocketPair {
         let local = SocketAddr::new(local, port);
         let rtp = bind(local)?;
         // Without stamps a datagram counts as come when it is read.
-        let _ = setsockopt(rtp.as_raw_fd(), sockopt::ReceiveTimestampns, &true);
+        let stamped = setsockopt(rtp.as_raw_fd(), sockopt::ReceiveTimestampns, &true);
         Ok(Self {
             rtp,
             rtcp: Rtcp::Unbound,
             local,
             pinned: None,
+            is_stamped: stamped.is_ok(),
+            is_deferred: false,
         })
     }
 
@@ -107,8 +116,19 @@ impl SocketPair {
         Ok(Received { len, source, stamp })
     }
 
+    /// Drops what came while nobody listened, as it is dropped while nothing is agreed.
+    pub(super) fn forget_all(&self) {
+        // Bounded by what fits into its buffer, in case somebody sends faster than it is read.
+        (0..BUFFER / LEAST).find(|_| self.rtp.recv(&mut [0]).is_err());
+    }
+
     pub(super) const fn port(&self) -> u16 {
         self.local.port()
+    }
+
+    /// Whether RTP may be read some time after it came, and still is known to have come then.
+    pub(super) const fn is_stamped(&self) -> bool {
+        self.is_stamped
     }
 
     /// One of the two, where it is bound.

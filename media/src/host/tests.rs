@@ -2,6 +2,7 @@
 
 mod externals;
 mod moving;
+mod reading;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use super::{HostConfig, MediaHost};
+use super::{HostConfig, MediaHost, Told};
 use crate::codec::{Codec, G711};
 use crate::command::{
     Command, CommandId, Direction, Event, MediaError, Outcome, RecordingConfig, RecordingEnd,
@@ -30,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A host with its events.
 struct World {
     host: MediaHost,
-    events: Receiver<Event>,
+    events: Receiver<Told>,
 }
 
 impl World {
@@ -42,7 +43,7 @@ impl World {
             name: "media".into(),
             seed: [3; 32],
         };
-        let host = MediaHost::start(config, move |event| drop(sender.send(event))).unwrap();
+        let host = MediaHost::start(config, move |told| drop(sender.send(told))).unwrap();
         Self { host, events }
     }
 
@@ -50,7 +51,8 @@ impl World {
     fn wait<T>(&self, find: impl Fn(&Event) -> Option<T>) -> T {
         let until = Instant::now() + PATIENCE;
         loop {
-            let event = self.events.recv_timeout(until - Instant::now()).unwrap();
+            let told = self.events.recv_timeout(until - Instant::now()).unwrap();
+            let event = told.take(Instant::now());
             if let Some(found) = find(&event) {
                 return found;
             }
@@ -215,6 +217,36 @@ fn an_echo_comes_back_and_the_session_says_goodbye() {
     let len = phone.rtcp.recv(&mut buffer).unwrap();
     let mut goodbye = Compound::parse(&buffer[..len]).unwrap();
     assert!(goodbye.any(|packet| matches!(packet, RtcpPacket::Bye(_))));
+}
+
+#[test]
+fn what_came_before_anything_was_agreed_is_not_heard() {
+    let mut world = World::start(free_ports(4), 1);
+    let mut phone = Phone::new();
+    let port = world.open(SESSION).unwrap();
+    let to = SocketAddr::new(LOCAL, port);
+    (0..5).for_each(|_| drop(phone.speak(to)));
+    let (command, session) = (CommandId(1), SESSION);
+    world.host.send(Command::Configure {
+        session,
+        config: Box::new(phone.config()),
+    });
+    world.host.send(Command::Echo {
+        command,
+        session,
+        duration: Duration::from_secs(60),
+        with_digits: true,
+    });
+    phone.tone = ToneGenerator::single(700.0, -12.0);
+    let wait = Some(Duration::from_millis(20));
+    phone.rtp.set_read_timeout(wait).unwrap();
+    let (mut said, mut heard) = (Vec::new(), [0; 512]);
+    let len = (0..200).find_map(|_| {
+        said.push(phone.speak(to)[12..].to_vec());
+        phone.rtp.recv(&mut heard).ok()
+    });
+    let first = heard[12..len.unwrap()].to_vec();
+    assert!(said.contains(&first));
 }
 
 #[test]
@@ -450,4 +482,27 @@ fn the_kernel_says_when_a_datagram_came() {
     // To configure, and to echo; sockets are opened before.
     assert_eq!(total.inbox.count(), 2);
     assert!(total.inbox.max() < Duration::from_secs(1));
+}
+
+#[test]
+fn events_are_counted_by_how_long_they_wait_to_be_taken() {
+    let mut world = World::start(free_ports(4), 2);
+    for session in 1..=2 {
+        world.open(SessionId(session)).unwrap();
+    }
+    assert_eq!(world.host.figures().events.count(), 2);
+    for session in 1..=2 {
+        let session = SessionId(session);
+        world.host.send(Command::Close { session });
+    }
+    let waiting = [(); 2].map(|()| world.events.recv_timeout(PATIENCE).unwrap());
+    let waited = Duration::from_millis(60);
+    std::thread::sleep(waited);
+    for told in waiting {
+        let event = told.take(Instant::now());
+        assert!(matches!(event, Event::Closed { .. }), "{event:?}");
+    }
+    let events = world.host.figures().events;
+    assert_eq!(events.count(), 4);
+    assert!(events.max() >= waited, "{events:?}");
 }

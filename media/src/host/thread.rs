@@ -6,16 +6,18 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::arrival::{ArrivalClock, Sampling};
 use super::encoding::Encoding;
 use super::external::{Port, Ports};
-use super::moving::{Luggage, Moves, token};
+use super::moving::{Luggage, Moves};
 use super::poller::{Poller, Ready, Waker};
-use super::socket::{Received, SocketPair, space_for_stamp};
+use super::reading::{complete, wall};
+use super::socket::{SocketPair, space_for_stamp};
+use super::told::Sink;
 use super::writer::Writer;
-use super::{Counters, Mailbox, Sink};
+use super::{Counters, Mailbox};
 use crate::command::{BridgeId, Command, CommandId, Event, ExternalId, MediaError, SessionId};
 use crate::engine::{Engine, EngineStats, Input, Output};
 use crate::histogram::Histogram;
@@ -95,16 +97,20 @@ pub(super) struct MediaThread {
     freed: mpsc::Sender<(u16, Instant)>,
     counters: Arc<Counters>,
     deadline: Option<Instant>,
-    arrivals: ArrivalClock,
-    stamp_space: Vec<u8>,
-    datagrams: Sampling,
+    pub(super) arrivals: ArrivalClock,
+    pub(super) stamp_space: Vec<u8>,
+    pub(super) datagrams: Sampling,
     ticks: Sampling,
+    /// What this tick has sent that could be measured.
+    mixes: u32,
     /// What is sent now is measured.
-    is_measured: bool,
+    pub(super) is_measured: bool,
+    /// Sessions whose RTP is read by the tick.
+    pub(super) deferred: usize,
     inbox_ages: Histogram,
     /// Since it was told last.
     worst_inbox_age: Duration,
-    socket_errors: u64,
+    pub(super) socket_errors: u64,
     told: Told,
     pub(super) stop_by: Option<Instant>,
 }
@@ -145,7 +151,9 @@ impl MediaThread {
             stamp_space: space_for_stamp(),
             datagrams: Sampling::default(),
             ticks: Sampling::default(),
+            mixes: 0,
             is_measured: true,
+            deferred: 0,
             inbox_ages: Histogram::new(),
             worst_inbox_age: Duration::ZERO,
             socket_errors: 0,
@@ -190,16 +198,19 @@ impl MediaThread {
         let now = Instant::now();
         for what in ready.drain(..) {
             match what {
-                Ready::Socket(token) => self.receive(now, token, buffer),
+                Ready::Socket(token) => self.read_at_once(now, token, buffer),
                 Ready::Woken => self.read_inbox(now),
                 Ready::Deadline => {}
             }
         }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.read_deferred(now, ready, buffer)?;
             self.feed(now);
             self.is_measured = self.ticks.takes_next();
             self.engine.handle_timeout(now);
+            self.mixes = 0;
             self.drain(now);
+            self.ticks.weighs(self.mixes);
             self.is_measured = true;
         }
         self.publish(now);
@@ -258,45 +269,6 @@ impl MediaThread {
         }
     }
 
-    /// Reads one datagram; more of them are told by the next wait.
-    fn receive(&mut self, now: Instant, token: u64, buffer: &mut [u8]) {
-        let (session, rtcp) = (SessionId(token >> 1), token & 1 == 1);
-        let Some(sockets) = self.sockets.get_mut(&session) else {
-            return;
-        };
-        complete(&self.poller, session, sockets);
-        self.is_measured = self.datagrams.takes_next();
-        let space = self.is_measured.then_some(&mut self.stamp_space);
-        match sockets.receive(rtcp, buffer, space) {
-            Ok(Received { len, source, stamp }) => {
-                let bytes = &buffer[..len];
-                let arrival = match stamp {
-                    Some(stamp) => {
-                        self.arrivals.read(Instant::now(), wall());
-                        self.arrivals.arrival(now, stamp)
-                    }
-                    None => now,
-                };
-                self.engine.handle_input(
-                    now,
-                    Input::Datagram {
-                        session,
-                        source,
-                        rtcp,
-                        arrival,
-                        bytes,
-                    },
-                );
-                self.drain(now);
-            }
-            // Announced but gone: its checksum was wrong.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // A port of the peer is closed, says ICMP about a datagram of ours.
-            Err(_) => self.socket_errors += 1,
-        }
-        self.is_measured = true;
-    }
-
     pub(super) fn drain(&mut self, now: Instant) {
         loop {
             match self.engine.poll_output() {
@@ -314,6 +286,7 @@ impl MediaThread {
                     if sockets.send(rtcp, to, bytes).is_err() {
                         self.socket_errors += 1;
                     }
+                    self.mixes += u32::from(origin.is_some());
                     if let Some(origin) = origin.filter(|_| self.is_measured) {
                         self.engine.sent(session, origin, Instant::now());
                     }
@@ -379,6 +352,7 @@ impl MediaThread {
                         sockets.pin(source);
                     }
                 }
+                Output::Pace { session, pace } => self.set_pace(session, pace),
                 Output::Timeout(at) => {
                     self.deadline = at;
                     break;
@@ -411,6 +385,7 @@ impl MediaThread {
     /// Closes sockets and gives their ports back.
     fn release(&mut self, now: Instant, sockets: Option<SocketPair>) {
         if let Some(pair) = sockets {
+            self.deferred -= usize::from(pair.is_deferred);
             let port = pair.port();
             // Closed before anybody can bind it anew.
             drop(pair);
@@ -463,40 +438,29 @@ impl MediaThread {
         let dropped = self.told.dropped_frames - before.dropped_frames;
         let worst = self.engine.take_worst_lateness();
         let inbox = std::mem::take(&mut self.worst_inbox_age);
+        // Those of all threads, told by the first that looks.
+        let events = self.sink.ages().take_worst();
         if worst >= AUDIBLE || dropped > 0 {
             tracing::warn!(
                 late,
                 ?worst,
                 ?inbox,
                 ?backlog,
+                ?events,
                 dropped,
                 sessions = stats.sessions,
                 "a media thread does not keep up"
             );
-        } else if late > 0 || inbox >= AUDIBLE || backlog >= LONG_BACKLOG {
+        } else if late > 0 || inbox.max(events) >= AUDIBLE || backlog >= LONG_BACKLOG {
             tracing::debug!(
                 late,
                 ?worst,
                 ?inbox,
                 ?backlog,
+                ?events,
                 sessions = stats.sessions,
                 "a media thread was late"
             );
         }
-    }
-}
-
-/// Wall time since the Unix epoch.
-fn wall() -> Duration {
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH);
-    wall.unwrap_or_default()
-}
-
-/// Binds and watches the RTCP socket, at the first packet of a session.
-fn complete(poller: &Poller, session: SessionId, sockets: &mut SocketPair) {
-    if let Some(socket) = sockets.complete()
-        && let Err(error) = poller.watch(socket, token(session, true))
-    {
-        tracing::warn!(%error, session = session.0, "the reports of a peer are not heard");
     }
 }

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Session;
-use super::outbound::{Last, Outbound, packet_time};
+use super::last::Last;
+use super::outbound::{Outbound, packet_time};
 use crate::codec::{Codec, Encoder};
 use crate::command::SessionConfig;
 use crate::frame::Ptime;

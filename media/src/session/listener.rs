@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::codec::Codec;
 use crate::dtmf::{Digit, ToneDetector};
 use crate::frame::{Band, Frame, Sound};
-use crate::jitter::Playout;
+use crate::jitter::{JitterStats, Playout, PlayoutStats};
 use crate::rtp::RtpHeader;
 
 /// Samples of the longest packet that is heard: 200 ms, as the jitter buffer has it.
@@ -34,15 +34,15 @@ impl Listener {
         self.playout.set_band(band);
     }
 
-    /// Takes a packet that came at `arrival`; `false` when that is too late to be heard.
+    /// Takes a packet that came at `arrival`.
     pub(super) fn insert(
         &mut self,
         arrival: Instant,
         header: &RtpHeader,
         codec: Codec,
         payload: &[u8],
-    ) -> bool {
-        self.playout.insert(arrival, header, codec, payload)
+    ) {
+        self.playout.insert(arrival, header, codec, payload);
     }
 
     /// Takes what a packet repeats of an earlier one, of which `header` is (RFC 2198).
@@ -90,6 +90,11 @@ impl Listener {
     /// How long sound is meant to be held.
     pub(super) fn target(&self) -> Duration {
         self.playout.target()
+    }
+
+    /// What became of the packets, and what was made of them.
+    pub(super) fn stats(&self) -> (JitterStats, PlayoutStats) {
+        (*self.playout.packets(), self.playout.stats())
     }
 
     /// Looks for a key in the frame just taken.

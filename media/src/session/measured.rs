@@ -132,18 +132,28 @@ impl Session {
             0 => self.inbound.playout_delay(),
             _ => mixed.p50,
         };
-        let unheard = stats.lost_packets + stats.late_packets;
         let expected = stats.received_packets + stats.lost_packets;
         (expected >= LEAST_PACKETS).then(|| {
             let conditions = Conditions {
                 codec,
                 delay: way(config, stats) + held,
-                loss: unheard as f64 / expected as f64,
+                loss: heard_loss(stats),
                 burst_ratio: self.inbound.burst_ratio(),
             };
             conditions.mos()
         })
     }
+}
+
+/// Part of what the peer sent that no ear here got. Where sound went through the jitter buffer that is what the
+/// buffer had nothing to play for: lost, late, left out, or made up until it came. The rest was passed on as it
+/// came, and lacks what the network lost.
+fn heard_loss(stats: &SessionStats) -> f64 {
+    let expected = stats.received_packets + stats.lost_packets;
+    let due = stats.jitter.due();
+    let beside = expected.saturating_sub(due) as f64;
+    let never_came = stats.lost_packets as f64 / expected.max(1) as f64;
+    (stats.jitter.unheard() as f64 + beside * never_came) / (due as f64 + beside).max(1.0)
 }
 
 /// How well the peer hears us, by what it has reported. Its jitter buffer is taken as twice the jitter that it
@@ -164,4 +174,39 @@ fn said_mos(config: &SessionConfig, stats: &SessionStats) -> Option<Mos> {
 /// Filling a packet, and the network one way.
 fn way(config: &SessionConfig, stats: &SessionStats) -> Duration {
     Ptime::nearest(config.ptime).duration() + stats.round_trip.unwrap_or_default() / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jitter::JitterStats;
+
+    #[test]
+    fn an_ear_misses_what_the_jitter_buffer_could_not_play_and_elsewhere_what_the_network_lost() {
+        let buffer = |played, lost, stalled| JitterStats {
+            played,
+            lost,
+            stalled,
+            ..JitterStats::default()
+        };
+        let cases = [
+            (950, 50, buffer(0, 0, 0), 0.05),
+            // 20 of those that came were late, and 30 were waited for.
+            (950, 50, buffer(930, 70, 30), 100.0 / 1_030.0),
+            // Half of it was passed on and whole.
+            (1_000, 0, buffer(450, 50, 0), 0.05),
+            // Half of it was passed on with a tenth missing.
+            (900, 100, buffer(500, 0, 0), 0.05),
+            (0, 0, buffer(0, 0, 0), 0.0),
+        ];
+        for (received_packets, lost_packets, jitter, loss) in cases {
+            let stats = SessionStats {
+                received_packets,
+                lost_packets,
+                jitter,
+                ..SessionStats::default()
+            };
+            assert!((heard_loss(&stats) - loss).abs() < 1e-9, "{stats:?}");
+        }
+    }
 }

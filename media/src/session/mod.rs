@@ -27,11 +27,13 @@ mod externals;
 mod hearing;
 mod inbound;
 mod keys;
+mod last;
 mod latch;
 mod listener;
 mod measured;
 mod outbound;
 mod over;
+mod pace;
 mod parcel;
 mod payload;
 mod prompts;
@@ -71,7 +73,7 @@ use crate::command::{
 use crate::delay::Path;
 use crate::dtmf::Digit;
 use crate::frame::{Band, Ptime};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Pace};
 use crate::prompt::Prompt;
 use crate::rtp::{MediaTime, NtpTime, SeqNo, Ssrc, is_rtcp};
 
@@ -111,6 +113,8 @@ pub(crate) struct Session {
     /// A key of the peer is held as a tone, and what has not been told of that to the other one of two.
     is_tone_held: bool,
     tone_news: Option<Key>,
+    /// How soon its host reads what comes for it.
+    pace: Pace,
     reports: Reports,
     measured: Measured,
     #[cfg(test)]
@@ -155,6 +159,7 @@ impl Session {
             told: Standing::default(),
             is_tone_held: false,
             tone_news: None,
+            pace: Pace::AtOnce,
             reports: Reports::new(SmallRng::from_rng(rng)),
             measured: Measured::default(),
             #[cfg(test)]
@@ -292,7 +297,7 @@ impl Session {
                 Some(opened) => opened,
                 None => {
                     self.srtp_failures += 1;
-                    self.inbound.dropped += 1;
+                    self.inbound.drop_from(source);
                     return None;
                 }
             },
@@ -303,7 +308,9 @@ impl Session {
         }
         self.measured.begin(Path::Echo, arrival);
         let news = self.handle_rtp((now, arrival), source, bytes, out);
-        self.inbound.dropped += u64::from(news.is_none());
+        if news.is_none() {
+            self.inbound.drop_from(source);
+        }
         news.flatten()
     }
 
@@ -331,17 +338,21 @@ impl Session {
         let keepalive = config
             .filter(|config| self.can_send(config))
             .map(|_| self.outbound.keepalive_due());
-        [
+        let mut next: Option<Instant> = None;
+        for due in [
             self.outbound.ticking.due(),
             self.inbound.ticking.due(),
             self.alone.due(),
             self.echo.as_ref().map(|echo| echo.until),
             self.reports.due(),
             keepalive,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        ] {
+            next = match (next, due) {
+                (Some(next), Some(due)) => Some(next.min(due)),
+                (next, due) => next.or(due),
+            };
+        }
+        next
     }
 
     /// Whether ticks are to begin, by [`Self::begin_ticking`].

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::clock::{SendClock, Stamp};
+use super::last::{Last, smooth, smooth_octets};
 use super::latch::is_reachable;
 use super::over::Over;
 use super::parcel::Parcel;
@@ -18,9 +19,9 @@ use super::voices::{Spoken, Voices};
 use super::{MAX_SAMPLES, MAX_WIDE_SAMPLES, Session};
 use crate::codec::{Codec, Encoder, G711, MAX_PAYLOAD};
 use crate::command::SessionConfig;
-use crate::dsp::joint::{self, EDGE};
+use crate::dsp::joint;
 use crate::dtmf::EventPacket;
-use crate::frame::{Band, FRAME_DURATION, Ptime, Sound, WIDE_SAMPLES};
+use crate::frame::{FRAME_DURATION, Ptime, Sound, WIDE_SAMPLES};
 use crate::outbox::Outbox;
 use crate::prompt::Prompt;
 use crate::rtp::{HEADER_LEN, RtpHeader};
@@ -84,13 +85,6 @@ pub(super) struct Outbound {
     pub(super) octets: u64,
 }
 
-/// The end of a packet.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Last {
-    Octet(G711, u8),
-    Sample(i16),
-}
-
 impl Outbound {
     pub(super) fn new(clock: SendClock, now: Instant) -> Self {
         Self {
@@ -113,26 +107,13 @@ impl Outbound {
 
     /// What the peer has heard last; nothing if that was long ago, or is known to its decoder alone.
     pub(super) fn last_sample(&self, now: Instant) -> i16 {
-        match self.last.filter(|_| now < self.last_sent + MAX_LATE) {
-            None => 0,
-            Some(Last::Sample(sample)) => sample,
-            Some(Last::Octet(law, octet)) => {
-                let mut sample = [0];
-                law.decode(&[octet], &mut sample);
-                sample[0]
-            }
-        }
+        let last = self.last.filter(|_| now < self.last_sent + MAX_LATE);
+        last.map_or(0, Last::sample)
     }
 
     /// Notes how a packet ends that was sent in this codec.
     pub(super) fn note_end(&mut self, codec: Codec, payload: &[u8]) {
-        self.last = match (codec, payload) {
-            (Codec::L16 | Codec::L16Wide, [.., high, low]) => {
-                Some(Last::Sample(i16::from_be_bytes([*high, *low])))
-            }
-            (_, [.., octet]) => codec.law().map(|law| Last::Octet(law, *octet)),
-            _ => None,
-        };
+        self.last = Last::of(codec, payload);
     }
 
     pub(super) fn keepalive_due(&self) -> Instant {
@@ -483,20 +464,4 @@ pub(super) fn packet_time(config: &SessionConfig) -> Ptime {
         return Ptime::nearest(ptime.duration() - FRAME_DURATION / 2);
     }
     ptime
-}
-
-/// Bends the beginning of 20 ms so that they follow the sample `last`, in the band they are in.
-pub(super) fn smooth(last: i16, sound: &mut Sound) {
-    joint::smooth(Band::Narrow, last, &mut sound.narrow.0);
-    if let Some(wide) = &mut sound.wide {
-        joint::smooth(Band::Wide, last, &mut wide.0);
-    }
-}
-
-/// Bends the beginning of a payload so that it follows the sample `last`.
-pub(super) fn smooth_octets(law: G711, last: i16, payload: &mut [u8]) {
-    let mut edge = [0; EDGE];
-    let count = law.decode(payload, &mut edge);
-    joint::smooth(Band::Narrow, last, &mut edge[..count]);
-    law.encode(&edge[..count], payload);
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::outbound::{QUIET, smooth_octets};
+use super::last::smooth_octets;
+use super::outbound::QUIET;
 use crate::codec::G711;
 use crate::dsp::joint;
 use crate::frame::{Band, FRAME_SAMPLES, Sound};

@@ -57,12 +57,13 @@ impl Recording {
 
     /// Whether it ends after hearing `heard`.
     pub(super) fn end_after(&mut self, heard: &Frame) -> Option<RecordingEnd> {
-        let silence = self.silence.push(&heard.0);
+        let is_silent = self
+            .end_of_silence
+            .is_some_and(|limit| self.silence.push(&heard.0) >= limit);
         if self.duration.is_some_and(|limit| self.length() >= limit) {
             return Some(RecordingEnd::Duration);
         }
-        let is_over = self.end_of_silence.is_some_and(|limit| silence >= limit);
-        is_over.then_some(RecordingEnd::Silence)
+        is_silent.then_some(RecordingEnd::Silence)
     }
 
     /// Whether it ends at `digit`.

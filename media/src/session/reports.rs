@@ -112,7 +112,7 @@ impl Session {
     /// Takes what the peer reports of both streams.
     pub(super) fn handle_rtcp(&mut self, arrival: Instant, source: SocketAddr, bytes: &[u8]) {
         let (Some(config), Some(latch)) = (&self.config, &self.latch) else {
-            self.inbound.dropped += 1;
+            self.inbound.drop_from(source);
             return;
         };
         match Compound::parse(bytes) {
@@ -137,7 +137,7 @@ impl Session {
                     }
                 }
             }
-            _ => self.inbound.dropped += 1,
+            _ => self.inbound.drop_from(source),
         }
     }
 

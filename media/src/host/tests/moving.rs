@@ -239,8 +239,8 @@ fn any_row_of_joins_leaves_and_closes_over_four_threads_ends_every_order_once() 
             "nothing keeps a thread waiting"
         );
         let (mut finished, mut closed) = (HashMap::new(), HashMap::new());
-        while let Ok(event) = world.events.try_recv() {
-            match event {
+        while let Ok(told) = world.events.try_recv() {
+            match told.take(begin) {
                 Event::Finished { command, .. } => *finished.entry(command.0).or_insert(0) += 1,
                 Event::Closed { session, .. } => *closed.entry(session.0).or_insert(0) += 1,
                 _ => {}
