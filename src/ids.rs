@@ -1,5 +1,8 @@
 //! Names of the things the switch owns, and the randomness they are made of.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng};
 use uuid::Uuid;
@@ -62,6 +65,47 @@ impl Rng {
     }
 }
 
+/// A map by names of our own making: nobody outside can choose some that collide, so they are hashed in a few
+/// cycles. What a peer may choose belongs into a [`HashMap`] as it is.
+pub type IdMap<K, V> = HashMap<K, V, IdState>;
+
+/// Makes the hashers of an [`IdMap`].
+pub type IdState = BuildHasherDefault<IdHasher>;
+
+/// Mixes numbers and UUIDs by a multiplication each.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, octets: &[u8]) {
+        let (words, rest) = octets.as_chunks();
+        for word in words {
+            self.write_u64(u64::from_ne_bytes(*word));
+        }
+        for octet in rest {
+            self.write_u64(u64::from(*octet));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // An odd number without pattern: the fraction of the golden ratio.
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
+    fn write_isize(&mut self, number: isize) {
+        self.write_u64(number as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        // A table takes the lowest bits and the highest seven, and the middle ones are mixed best.
+        self.0.rotate_left(26)
+    }
+}
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -99,6 +143,34 @@ mod tests {
         assert_eq!(one.token(12), other.token(12));
         assert_eq!(one.uuid(), other.uuid());
         assert_ne!(one.token(12), one.token(12));
+    }
+
+    #[test]
+    fn names_in_a_row_and_uuids_spread_over_a_table() {
+        use std::hash::BuildHasher as _;
+        let state = IdState::default();
+        let mut rng = Rng::from_number(1);
+        let rows: [Vec<u64>; 3] = [
+            (0..1024_u64).map(|id| state.hash_one(id)).collect(),
+            // With a lane in the low octet.
+            (0..1024_u64)
+                .map(|id| state.hash_one(id << 8 | 3))
+                .collect(),
+            (0..1024)
+                .map(|_| state.hash_one(CallId(rng.uuid())))
+                .collect(),
+        ];
+        for hashes in rows {
+            for shift in [0, 57] {
+                let mut buckets = [0_u32; 128];
+                hashes
+                    .iter()
+                    .for_each(|hash| buckets[(hash >> shift & 127) as usize] += 1);
+                // Eight each, were they dealt out.
+                let most = buckets.iter().max().copied();
+                assert!(most < Some(25), "{most:?} from bit {shift}");
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Many deadlines, one per key; the earliest is known at once.
@@ -10,9 +10,11 @@ use std::time::{Duration, Instant, SystemTime};
 /// Setting a key again moves it. A moved or removed deadline stays in the heap until it comes to the
 /// top, so every operation costs `O(log n)` and the heap is rebuilt once the stale entries outnumber
 /// the live ones.
+///
+/// `S` hashes the keys; a quick one will do where nobody outside can choose them.
 #[derive(Debug)]
-pub struct DeadlineQueue<K> {
-    live: HashMap<K, (Instant, u64)>,
+pub struct DeadlineQueue<K, S = RandomState> {
+    live: HashMap<K, (Instant, u64), S>,
     heap: BinaryHeap<Reverse<(Instant, u64, K)>>,
     issued: u64,
 }
@@ -21,13 +23,11 @@ impl<K: Clone + Eq + Hash + Ord> DeadlineQueue<K> {
     /// A queue without deadlines.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            live: HashMap::new(),
-            heap: BinaryHeap::new(),
-            issued: 0,
-        }
+        Self::default()
     }
+}
 
+impl<K: Clone + Eq + Hash + Ord, S: BuildHasher> DeadlineQueue<K, S> {
     /// Sets or moves the deadline of `key`; `None` removes it.
     pub fn set(&mut self, key: K, at: Option<Instant>) {
         let Some(at) = at else {
@@ -82,9 +82,16 @@ impl<K: Clone + Eq + Hash + Ord> DeadlineQueue<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash + Ord> Default for DeadlineQueue<K> {
+impl<K, S: Default> Default for DeadlineQueue<K, S>
+where
+    K: Clone + Eq + Hash + Ord,
+{
     fn default() -> Self {
-        Self::new()
+        Self {
+            live: HashMap::default(),
+            heap: BinaryHeap::new(),
+            issued: 0,
+        }
     }
 }
 

@@ -77,6 +77,12 @@ impl Codecs {
         Ok(Self(codecs.into()))
     }
 
+    /// What they are called in a description, in their order.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        self.iter().map(Codec::name).collect()
+    }
+
     /// In their order.
     pub fn iter(&self) -> impl Iterator<Item = Codec> {
         self.0.iter().copied()

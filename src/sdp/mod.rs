@@ -2,6 +2,7 @@
 //!
 //! Text in and text out here; what an offer and an answer come to is in [`negotiate`].
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -64,7 +65,7 @@ pub struct MediaDescription {
 
 /// The `a=` lines of one section, in order (RFC 8866 §5.13).
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Attributes(Vec<(String, String)>);
+pub struct Attributes(Vec<(Cow<'static, str>, String)>);
 
 /// Why a body is not a session description; the caller answers 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -238,7 +239,12 @@ fn parse_media(value: &str) -> Result<MediaDescription, &'static str> {
 impl Attributes {
     /// Adds a line; an empty value is a flag.
     pub fn push(&mut self, name: &str, value: &str) {
-        self.0.push((name.to_owned(), value.to_owned()));
+        let known = NAMES.iter().find(|known| **known == name);
+        let name = known.map_or_else(
+            || Cow::Owned(name.to_owned()),
+            |known| Cow::Borrowed(*known),
+        );
+        self.0.push((name, value.to_owned()));
     }
 
     /// The value of the first line of this name.
@@ -259,10 +265,17 @@ impl Attributes {
     }
 }
 
+/// Names of lines that most descriptions have: they are not copied for each.
+const NAMES: [&str; 9] = [
+    "rtpmap", "fmtp", "ptime", "sendrecv", "rtcp-mux", "crypto", "maxptime", "sendonly", "rtcp",
+];
+
 /// Keys are not told.
 impl fmt::Debug for Attributes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = |(name, value): &(String, String)| match name.eq_ignore_ascii_case("crypto") {
+        let told = |(name, value): &(Cow<'static, str>, String)| match name
+            .eq_ignore_ascii_case("crypto")
+        {
             true => (name.clone(), "…".to_owned()),
             false => (name.clone(), value.clone()),
         };

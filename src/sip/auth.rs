@@ -108,6 +108,11 @@ impl Authenticator {
         Self { algorithms, ..self }
     }
 
+    /// Accepts these algorithms from now on, as [`Self::with_algorithms`] does.
+    pub fn accept(&mut self, algorithms: Vec<Algorithm>) {
+        self.algorithms = algorithms;
+    }
+
     /// Checks the Authorization of `request`, which came from `source`.
     ///
     /// The user must be the one the request speaks for, see [`claimed_user`].

@@ -29,7 +29,7 @@ use super::event::{DialogId, Event, Invite, RequestId};
 use super::hop::{ConnectionId, Hop, Transmit};
 use super::message::{HeaderName, Message, MessageError, Response, Status};
 use super::transaction::{TransactionId, TransactionLayer, earliest};
-use crate::ids::Rng;
+use crate::ids::{IdMap, IdState, Rng};
 use crate::time::DeadlineQueue;
 
 /// What the endpoint says of itself and how much it takes on.
@@ -114,16 +114,18 @@ pub struct Endpoint {
     /// Makes the tags of answers given without state.
     secret: [u8; 32],
     layer: TransactionLayer<Owner>,
-    slots: HashMap<DialogId, Box<Slot>>,
+    slots: IdMap<DialogId, Box<Slot>>,
     /// INVITEs of ours whose call is over.
-    forks: HashMap<DialogId, Forks>,
+    forks: IdMap<DialogId, Forks>,
     /// Our tags, which are one per dialog.
     tags: HashMap<Box<str>, DialogId>,
     /// Which calls depend on which connection.
     connections: BTreeSet<(ConnectionId, DialogId)>,
     /// Requests of ours outside calls, by the transaction of their last attempt.
-    asking: HashMap<TransactionId, Asking>,
-    deadlines: DeadlineQueue<DialogId>,
+    asking: IdMap<TransactionId, Asking>,
+    /// The call that the message under way belongs to.
+    heard: Option<DialogId>,
+    deadlines: DeadlineQueue<DialogId, IdState>,
     issued: u64,
     events: VecDeque<Event>,
     stats: EndpointStats,
@@ -157,19 +159,20 @@ impl Endpoint {
             rng,
             secret,
             layer: TransactionLayer::new(),
-            slots: HashMap::new(),
-            forks: HashMap::new(),
+            slots: IdMap::default(),
+            forks: IdMap::default(),
             tags: HashMap::new(),
             connections: BTreeSet::new(),
-            asking: HashMap::new(),
-            deadlines: DeadlineQueue::new(),
+            asking: IdMap::default(),
+            heard: None,
+            deadlines: DeadlineQueue::default(),
             issued: 0,
             events: VecDeque::new(),
             stats: EndpointStats::default(),
         }
     }
 
-    /// Takes what came from `hop`.
+    /// Takes what came from `hop`, and says which call it belongs to, resent or not, if any.
     ///
     /// A sender that is not `trusted` gets no answer that the owner did not order: what is malformed,
     /// unsupported or for no call of ours is counted and dropped.
@@ -179,11 +182,13 @@ impl Endpoint {
         hop: Hop,
         message: Result<Message, MessageError>,
         trusted: bool,
-    ) {
+    ) -> Option<DialogId> {
+        self.heard = None;
         match message {
             Ok(Message::Request(request)) => self.handle_request(now, hop, request, trusted),
             Ok(Message::Response(response)) => {
                 self.layer.handle_response(now, response);
+                self.heard = self.layer.heard().flatten();
                 self.pump_from(now, Some(hop));
             }
             Err(MessageError::Refuse {
@@ -191,6 +196,7 @@ impl Endpoint {
             }) => self.handle_unreadable(hop, *request, status, trusted),
             Err(_) => self.stats.dropped += 1,
         }
+        self.heard
     }
 
     /// The connection of `hop` is gone, or a datagram to it came back.
@@ -225,6 +231,13 @@ impl Endpoint {
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.layer.poll_transmit()
+    }
+
+    /// [`Self::poll_transmit`], and the call that it belongs to, if any.
+    #[must_use]
+    pub fn poll_transmit_of(&mut self) -> Option<(Transmit, Option<DialogId>)> {
+        let (transmit, owner) = self.layer.poll_transmit_of()?;
+        Some((transmit, owner.flatten()))
     }
 
     /// Takes news.

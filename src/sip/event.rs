@@ -241,7 +241,10 @@ pub enum EndCause {
         reason: Option<Bytes>,
     },
     /// Our 200 was never acknowledged (RFC 3261 §13.3.1.4); BYE is sent.
-    NoAck,
+    NoAck {
+        /// The Contact that it had.
+        contact: String,
+    },
     /// Nobody refreshed the session in time (RFC 4028 §10); BYE is sent.
     SessionExpired,
     /// The peer answered our refresh with 481 or 408, or not at all (`None`); BYE is sent.

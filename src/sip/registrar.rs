@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of passwords: who may bind what is decided before (see [`super::auth`]).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -27,10 +27,34 @@ pub struct Binding {
     pub preference: u16,
     /// What the telephone calls itself.
     pub user_agent: Option<Bytes>,
-    call_id: Bytes,
-    cseq: u32,
+    /// Call-ID of its REGISTER; with `cseq`, what an older one is told by.
+    pub call_id: Bytes,
+    /// CSeq number of its REGISTER.
+    pub cseq: u32,
     /// `+sip.instance` and `reg-id`: the device and which of its flows (RFC 5626 §4.1).
-    device: Option<(String, String)>,
+    pub device: Option<(String, String)>,
+}
+
+/// News of one binding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Whose.
+    pub extension: Box<str>,
+    /// What became of it.
+    pub change: BindingChange,
+    /// As it is now, or was last.
+    pub binding: Binding,
+}
+
+/// What became of a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindingChange {
+    /// There was none there.
+    Made,
+    /// It lasts longer, or leads elsewhere.
+    Refreshed,
+    /// It was taken back, or has run out.
+    Removed,
 }
 
 /// All bindings.
@@ -40,6 +64,7 @@ pub struct Registrar {
     /// Who registered from where.
     sources: BTreeSet<(SocketAddr, Box<str>)>,
     deadlines: DeadlineQueue<Box<str>>,
+    events: VecDeque<Bound>,
 }
 
 /// Why a REGISTER changes nothing.
@@ -121,6 +146,15 @@ impl Registrar {
         }
     }
 
+    /// Forgets the bindings of extensions that there are no more.
+    pub fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
+        let all = self.extensions.keys();
+        let gone: Vec<_> = all.filter(|one| !is_there(one)).cloned().collect();
+        for extension in gone {
+            self.store(&extension, Vec::new());
+        }
+    }
+
     /// Drops what has expired.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(extension) = self.deadlines.poll(now) {
@@ -128,6 +162,27 @@ impl Registrar {
             bindings.retain(|binding| binding.expires_at > now);
             self.store(&extension, bindings);
         }
+    }
+
+    /// Takes the next news of a binding; those of [`restore`](Self::restore) and of lost connections are
+    /// none.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Bound> {
+        self.events.pop_front()
+    }
+
+    /// Binds what was bound before, or elsewhere, in place of what is bound there; one that has run out is
+    /// bound no more. `false`: there are [`MAX_BINDINGS`] others.
+    pub fn restore(&mut self, now: Instant, extension: &str, binding: Binding) -> bool {
+        let mut bindings = self.bindings(extension).to_vec();
+        let (contact, device) = (&binding.contact, binding.device.as_ref());
+        bindings.retain(|old| !old.is_same(contact, device));
+        let has_room = bindings.len() < MAX_BINDINGS;
+        if has_room && binding.expires_at > now {
+            bindings.push(binding);
+        }
+        self.put(extension, bindings);
+        has_room
     }
 
     /// When something expires next.
@@ -161,7 +216,36 @@ impl Registrar {
         self.extensions.is_empty()
     }
 
-    fn store(&mut self, extension: &str, mut bindings: Vec<Binding>) {
+    /// Binds an extension anew, and tells what has changed by that.
+    fn store(&mut self, extension: &str, bindings: Vec<Binding>) {
+        let old = self.bindings(extension).to_vec();
+        let find = |list: &[Binding], one: &Binding| {
+            let mut found = list
+                .iter()
+                .filter(|known| known.is_same(&one.contact, one.device.as_ref()));
+            found.next().cloned()
+        };
+        let mut tell = |change, binding: &Binding| {
+            self.events.push_back(Bound {
+                extension: extension.into(),
+                change,
+                binding: binding.clone(),
+            });
+        };
+        for one in old.iter().filter(|one| find(&bindings, one).is_none()) {
+            tell(BindingChange::Removed, one);
+        }
+        for one in &bindings {
+            match find(&old, one) {
+                None => tell(BindingChange::Made, one),
+                Some(known) if known != *one => tell(BindingChange::Refreshed, one),
+                Some(_) => {}
+            }
+        }
+        self.put(extension, bindings);
+    }
+
+    fn put(&mut self, extension: &str, mut bindings: Vec<Binding>) {
         let key: Box<str> = extension.into();
         for old in self.bindings(extension).to_vec() {
             self.sources.remove(&(old.hop.remote, key.clone()));

@@ -144,6 +144,21 @@ impl Registration {
         }
     }
 
+    /// Who is registered.
+    #[must_use]
+    pub const fn address(&self) -> &NameAddr {
+        &self.config.address
+    }
+
+    /// Goes on with another account, or another way to the registrar, which is told at once; it knows us
+    /// meanwhile as before.
+    pub fn renew(&mut self, registrar: Uri, account: Option<Account>) {
+        (self.config.registrar, self.config.account) = (registrar, account);
+        if let State::Registered { .. } | State::Waiting { .. } = self.state {
+            self.register();
+        }
+    }
+
     /// Ends the registration, at the registrar too where it knows us; [`RegistrationEvent::Unregistered`]
     /// follows.
     pub fn stop(&mut self) {

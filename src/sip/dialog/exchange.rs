@@ -163,7 +163,11 @@ impl InviteUsage {
                 let reason = reason.take();
                 self.leave(now, floor, reason);
             }
-            State::Established => self.end_with_bye(now, floor, EndCause::NoAck),
+            State::Established => {
+                let (hop, user) = (self.dialog.hop(), self.user.as_deref());
+                let contact = floor.identity.contact(hop, user);
+                self.end_with_bye(now, floor, EndCause::NoAck { contact });
+            }
             State::Early(_) | State::Dialing(_) | State::Leaving { .. } | State::Ended => {}
         }
     }

@@ -43,12 +43,12 @@ impl Floor<'_> {
             .request(now, hop, sent_by, request, self.rng, owner)
     }
 
-    /// Sends a request that no transaction repeats, and gives its bytes back.
-    pub(super) fn send_once(&mut self, hop: Hop, mut request: Request) -> Bytes {
+    /// Sends a request of a call that no transaction repeats, and gives its bytes back.
+    pub(super) fn send_once(&mut self, hop: Hop, mut request: Request, call: DialogId) -> Bytes {
         let sent_by = self.identity.advertised(hop);
         push_via(&mut request, hop, sent_by, self.rng);
         let bytes = request.to_bytes();
-        self.layer.send(hop, bytes.clone());
+        self.layer.send(hop, bytes.clone(), Some(Some(call)));
         bytes
     }
 }

@@ -69,7 +69,7 @@ impl Forks {
         if let Some(shown) = &self.shown {
             shown.write(&mut ack.headers, hop);
         }
-        let ack = floor.send_once(hop, ack);
+        let ack = floor.send_once(hop, ack, self.call);
         if self.acks.len() < REMEMBERED {
             self.acks.push(Acknowledged {
                 remote_tag: remote_tag(response),
@@ -120,7 +120,9 @@ impl Forks {
     fn handle_answer(&mut self, now: Instant, floor: &mut Floor<'_>, response: &Response) {
         let tag = remote_tag(response);
         if let Some(known) = self.acks.iter().find(|known| known.remote_tag == tag) {
-            return floor.layer.send(known.hop, known.ack.clone());
+            return floor
+                .layer
+                .send(known.hop, known.ack.clone(), Some(Some(self.call)));
         }
         if self.acks.is_empty() {
             self.until = now + PATIENCE;
@@ -135,7 +137,7 @@ impl Forks {
             floor.request(now, hop, bye, Some(self.call));
         } else {
             *floor.surplus_forks += 1;
-            floor.send_once(hop, bye);
+            floor.send_once(hop, bye, self.call);
         }
     }
 }

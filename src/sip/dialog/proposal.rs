@@ -171,7 +171,7 @@ impl InviteUsage {
         {
             shown.write(&mut ack.headers, hop);
         }
-        floor.send_once(hop, ack);
+        floor.send_once(hop, ack, self.id);
     }
 
     fn send_proposal(

@@ -1,11 +1,11 @@
 //! The table of calls: who acts, what comes of it, and when it is over.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use tracing::debug;
 
 use super::{Endpoint, Slot};
+use crate::ids::IdMap;
 use crate::sip::dialog::{Floor, Forks, InviteUsage};
 use crate::sip::event::DialogId;
 use crate::sip::hop::Hop;
@@ -80,8 +80,8 @@ impl Endpoint {
     pub(super) fn parts(
         &mut self,
     ) -> (
-        &mut HashMap<DialogId, Box<Slot>>,
-        &mut HashMap<DialogId, Forks>,
+        &mut IdMap<DialogId, Box<Slot>>,
+        &mut IdMap<DialogId, Forks>,
         Floor<'_>,
     ) {
         let floor = Floor {

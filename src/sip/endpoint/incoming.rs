@@ -37,7 +37,7 @@ impl Endpoint {
             return;
         };
         match self.layer.handle_request(now, &request, &via) {
-            Matched::Absorbed => {}
+            Matched::Absorbed => self.heard = self.layer.heard().flatten(),
             Matched::Ack => self.handle_ack(now, &request),
             Matched::Unknown(key) => {
                 let incoming = Incoming::new(request, via, hop, trusted);
@@ -47,6 +47,7 @@ impl Endpoint {
             }
             Matched::Cancel { key, invite, owner } => {
                 let cancel = Incoming::new(request, via, hop, trusted);
+                self.heard = owner;
                 self.confirm_cancel(now, key, &cancel);
                 if let Some(dialog) = owner {
                     self.with(now, dialog, |usage, floor| {
@@ -62,7 +63,7 @@ impl Endpoint {
         let tag = self.tag_of(cancel);
         let ok = self.identity.response(&cancel.request, Status::OK, &tag);
         let back = response_hop(cancel.hop, &cancel.via);
-        let transaction = self.layer.open(now, key, &cancel.request, back, None);
+        let transaction = self.layer.open(now, key, &cancel.request, back, self.heard);
         self.layer.respond(now, transaction, &ok);
     }
 
@@ -148,6 +149,7 @@ impl Endpoint {
         }
         self.issued += 1;
         let id = DialogId(self.issued);
+        self.heard = Some(id);
         let request = Arc::clone(request);
         let back = response_hop(*hop, via);
         let invite = self.layer.open(now, key, &request, back, Some(id));
@@ -163,6 +165,7 @@ impl Endpoint {
     }
 
     fn deliver(&mut self, now: Instant, key: ServerKey, incoming: &Incoming, dialog: DialogId) {
+        self.heard = Some(dialog);
         let request = Arc::clone(&incoming.request);
         let back = response_hop(incoming.hop, &incoming.via);
         let transaction = self.layer.open(now, key, &request, back, Some(dialog));
@@ -174,6 +177,7 @@ impl Endpoint {
     fn handle_ack(&mut self, now: Instant, ack: &Request) {
         let tag = ack.headers.to_tag();
         let dialog = tag.and_then(|tag| self.find_dialog(ack, &tag));
+        self.heard = dialog;
         match dialog {
             Some(dialog) => self.with(now, dialog, |usage, floor| {
                 usage.handle_ack(now, floor, ack)
@@ -212,7 +216,7 @@ impl Endpoint {
             .response(&incoming.request, refusal.status(), &tag);
         refusal.explain(&mut response);
         let back = response_hop(incoming.hop, &incoming.via);
-        self.layer.send(back, response.to_bytes());
+        self.layer.send(back, response.to_bytes(), None);
     }
 
     /// The To tag of our answers to a request: the same each time it comes and for its CANCEL, and nobody's

@@ -141,7 +141,7 @@ fn a_200_that_is_never_acknowledged_ends_with_bye_after_64_t1() {
             [(
                 32_000,
                 Event::Ended {
-                    cause: EndCause::NoAck,
+                    cause: EndCause::NoAck { .. },
                     ..
                 }
             )]

@@ -17,4 +17,5 @@ mod registrations;
 mod reliable;
 mod routing;
 mod sessions;
+mod timers;
 mod within;

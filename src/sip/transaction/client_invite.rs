@@ -218,6 +218,12 @@ impl ClientInvite {
         }
     }
 
+    /// Claims that it only waits for its end.
+    #[must_use]
+    pub(super) const fn lingers(&self) -> bool {
+        matches!(self.state, State::Accepted { .. } | State::Completed { .. })
+    }
+
     /// Claims that nothing more will come of it.
     #[must_use]
     pub(super) const fn is_terminated(&self) -> bool {

@@ -138,6 +138,12 @@ impl ClientRequest {
         }
     }
 
+    /// Claims that it only waits for its end.
+    #[must_use]
+    pub(super) const fn lingers(&self) -> bool {
+        matches!(self.state, State::Completed { .. })
+    }
+
     /// Claims that nothing more will come of it.
     #[must_use]
     pub(super) const fn is_terminated(&self) -> bool {

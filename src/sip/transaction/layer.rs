@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -14,7 +14,7 @@ use super::key::{MergeKey, ServerKey, new_branch};
 use super::machine::Machine;
 use super::server_invite::ServerInvite;
 use super::server_request::ServerRequest;
-use crate::ids::Rng;
+use crate::ids::{IdMap, IdState, Rng};
 use crate::sip::hop::{Hop, Transmit};
 use crate::sip::message::{HeaderName, Host, Method, Params, Request, Response, Status, Via};
 use crate::time::DeadlineQueue;
@@ -68,13 +68,17 @@ pub struct TransactionStats {
 /// Owns every transaction; `O` says whose each is.
 #[derive(Debug)]
 pub struct TransactionLayer<O> {
-    slots: HashMap<TransactionId, Slot<O>>,
+    slots: IdMap<TransactionId, Slot<O>>,
     servers: HashMap<ServerKey, TransactionId>,
     clients: HashMap<ClientKey, TransactionId>,
     merging: HashMap<MergeKey, TransactionId>,
-    deadlines: DeadlineQueue<TransactionId>,
+    deadlines: DeadlineQueue<TransactionId, IdState>,
+    /// The first time there was one; those that only linger end in steps of [`TOGETHER`] from here.
+    began: Option<Instant>,
     issued: u64,
-    transmits: VecDeque<Transmit>,
+    transmits: VecDeque<(Transmit, Option<O>)>,
+    /// Whose the transaction was that the last message belonged to.
+    heard: Option<O>,
     news: VecDeque<ClientNews<O>>,
     stats: TransactionStats,
 }
@@ -101,13 +105,15 @@ impl<O: Copy> TransactionLayer<O> {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            slots: HashMap::new(),
+            slots: IdMap::default(),
             servers: HashMap::new(),
             clients: HashMap::new(),
             merging: HashMap::new(),
-            deadlines: DeadlineQueue::new(),
+            deadlines: DeadlineQueue::default(),
+            began: None,
             issued: 0,
             transmits: VecDeque::new(),
+            heard: None,
             news: VecDeque::new(),
             stats: TransactionStats::default(),
         }
@@ -116,6 +122,7 @@ impl<O: Copy> TransactionLayer<O> {
     /// Finds the transaction of `request`, whose top Via is `via` as received, and lets it deal with
     /// what it knows.
     pub fn handle_request(&mut self, now: Instant, request: &Request, via: &Via) -> Matched<O> {
+        self.heard = None;
         if request.method == Method::Ack {
             return self.handle_ack(now, request, via);
         }
@@ -123,6 +130,7 @@ impl<O: Copy> TransactionLayer<O> {
         if let Some(id) = self.servers.get(&key).copied() {
             self.stats.retransmissions_in += 1;
             if let Some(slot) = self.slots.get_mut(&id) {
+                self.heard = Some(slot.owner);
                 match &mut slot.machine {
                     Machine::ServerInvite(invite) => invite.handle_resent_invite(),
                     Machine::ServerRequest(server) => server.handle_resent_request(),
@@ -202,10 +210,11 @@ impl<O: Copy> TransactionLayer<O> {
     /// For challenges: whoever has not shown who it is gets one answer for one request and no memory.
     pub fn respond_without_state(&mut self, id: TransactionId, response: &Response) {
         if let Some(slot) = self.slots.get(&id) {
-            self.transmits.push_back(Transmit {
+            let transmit = Transmit {
                 hop: slot.hop,
                 bytes: response.to_bytes(),
-            });
+            };
+            self.transmits.push_back((transmit, Some(slot.owner)));
         }
         self.forget(id);
     }
@@ -300,8 +309,8 @@ impl<O: Copy> TransactionLayer<O> {
     }
 
     /// Sends a message that no transaction repeats: the ACK to a 2xx, or an answer given without state.
-    pub fn send(&mut self, hop: Hop, bytes: Bytes) {
-        self.transmits.push_back(Transmit { hop, bytes });
+    pub fn send(&mut self, hop: Hop, bytes: Bytes, owner: Option<O>) {
+        self.transmits.push_back((Transmit { hop, bytes }, owner));
     }
 
     /// Forgets a transaction without another word.
@@ -330,10 +339,12 @@ impl<O: Copy> TransactionLayer<O> {
             let key: ClientKey = (via.branch()?.into(), method);
             self.clients.get(&key).copied()
         });
+        self.heard = None;
         let Some((id, slot)) = id.and_then(|id| Some((id, self.slots.get_mut(&id)?))) else {
             self.stats.stray_responses += 1;
             return;
         };
+        self.heard = Some(slot.owner);
         let response = Arc::new(response);
         match &mut slot.machine {
             Machine::ClientInvite(client) => client.handle_response(now, response),
@@ -384,7 +395,19 @@ impl<O: Copy> TransactionLayer<O> {
     /// Takes a message that wants to leave.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.poll_transmit_of().map(|(transmit, _)| transmit)
+    }
+
+    /// [`Self::poll_transmit`], and whose it is.
+    #[must_use]
+    pub fn poll_transmit_of(&mut self) -> Option<(Transmit, Option<O>)> {
         self.transmits.pop_front()
+    }
+
+    /// Whose the transaction is that the last message belonged to which came in; `None` for none.
+    #[must_use]
+    pub const fn heard(&self) -> Option<O> {
+        self.heard
     }
 
     /// Takes news about a request of ours.
@@ -421,10 +444,13 @@ impl<O: Copy> TransactionLayer<O> {
         let Some(id) = self.find_invite(ack, via) else {
             return Matched::Ack;
         };
-        let took = match self.slots.get_mut(&id).map(|slot| &mut slot.machine) {
-            Some(Machine::ServerInvite(invite)) => invite.handle_ack(now),
-            _ => false,
-        };
+        let mut took = false;
+        if let Some(slot) = self.slots.get_mut(&id) {
+            self.heard = Some(slot.owner);
+            if let Machine::ServerInvite(invite) = &mut slot.machine {
+                took = invite.handle_ack(now);
+            }
+        }
         self.settle(now, id, false);
         if took {
             Matched::Absorbed
@@ -455,10 +481,11 @@ impl<O: Copy> TransactionLayer<O> {
         };
         while let Some(bytes) = slot.machine.poll_transmit() {
             self.stats.retransmissions_out += u64::from(is_resend);
-            self.transmits.push_back(Transmit {
+            let transmit = Transmit {
                 hop: slot.hop,
                 bytes,
-            });
+            };
+            self.transmits.push_back((transmit, Some(slot.owner)));
         }
         // Over a reliable transport the last timers are zero: they fire here and say nothing.
         if slot.hop.transport.is_reliable() && slot.machine.poll_timeout() == Some(now) {
@@ -474,10 +501,27 @@ impl<O: Copy> TransactionLayer<O> {
         if slot.machine.is_terminated() {
             self.forget(id);
         } else {
-            let at = slot.machine.poll_timeout();
+            let mut at = slot.machine.poll_timeout();
+            if slot.machine.lingers() {
+                let began = *self.began.get_or_insert(now);
+                at = at.map(|at| stepped(began, at));
+            }
             self.deadlines.set(id, at);
         }
     }
+}
+
+/// Transactions that wait for nothing but their end end together with others, not each in its own millisecond:
+/// a late end harms nobody, and every time somebody is woken costs as much as a message does.
+const TOGETHER: Duration = Duration::from_millis(50);
+
+/// The end of the step in which `at` lies.
+fn stepped(began: Instant, at: Instant) -> Instant {
+    let steps = at
+        .saturating_duration_since(began)
+        .as_nanos()
+        .div_ceil(TOGETHER.as_nanos());
+    u32::try_from(steps).map_or(at, |steps| began + TOGETHER * steps)
 }
 
 impl<O: Copy> Default for TransactionLayer<O> {

@@ -54,6 +54,15 @@ impl Machine {
         }
     }
 
+    pub(super) const fn lingers(&self) -> bool {
+        match self {
+            Self::ServerInvite(machine) => machine.lingers(),
+            Self::ServerRequest(machine) => machine.lingers(),
+            Self::ClientInvite(machine) => machine.lingers(),
+            Self::ClientRequest(machine) => machine.lingers(),
+        }
+    }
+
     pub(super) const fn is_terminated(&self) -> bool {
         match self {
             Self::ServerInvite(machine) => machine.is_terminated(),

@@ -182,6 +182,12 @@ impl ServerInvite {
         }
     }
 
+    /// Claims that it only waits for its end.
+    #[must_use]
+    pub(super) const fn lingers(&self) -> bool {
+        matches!(self.state, State::Confirmed { .. } | State::Accepted { .. })
+    }
+
     /// Claims that nothing more will come of it.
     #[must_use]
     pub(super) const fn is_terminated(&self) -> bool {

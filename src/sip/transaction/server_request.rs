@@ -113,6 +113,12 @@ impl ServerRequest {
         }
     }
 
+    /// Claims that it only waits for its end.
+    #[must_use]
+    pub(super) const fn lingers(&self) -> bool {
+        matches!(self.state, State::Completed { .. })
+    }
+
     /// Claims that nothing more will come of it.
     #[must_use]
     pub(super) const fn is_terminated(&self) -> bool {

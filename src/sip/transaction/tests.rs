@@ -11,6 +11,7 @@ use super::key::ServerKey;
 use super::layer::{Matched, TransactionLayer};
 use super::server_invite::ServerInvite;
 use super::server_request::ServerRequest;
+use super::timers::PATIENCE;
 use super::{ClientEvent, T4};
 use crate::ids::Rng;
 use crate::sip::message::{Message, Method, Request, Response, Status};
@@ -381,6 +382,31 @@ fn a_response_finds_its_request_by_branch_and_method() {
     assert_eq!((news.transaction, news.owner), (id, 9));
     layer.handle_timeout(now + T4);
     assert_eq!(layer.count(), 0);
+}
+
+#[test]
+fn transactions_that_only_linger_end_together_and_not_before_their_time() {
+    let start = crate::sim::start();
+    let mut layer = TransactionLayer::<u8>::new();
+    let ms = Duration::from_millis;
+    for at in [0, 10, 49, 50, 51, 120] {
+        let now = start + ms(at);
+        let request = Arc::new(request(&format!(
+            "BYE sip:x@10.0.0.1 SIP/2.0\r\n\
+            Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK{at}\r\nFrom: <sip:a@10.0.0.9>;tag=1\r\n\
+            To: <sip:x@10.0.0.1>;tag=2\r\nCall-ID: {at}\r\nCSeq: 2 BYE\r\n\r\n"
+        )));
+        let via = request.headers.top_via().expect("a Via");
+        let key = ServerKey::of(&request, &via);
+        let id = layer.open(now, key, &request, udp(), 1);
+        layer.respond(now, id, &Response::to(&request, Status::OK));
+    }
+    let mut ends = Vec::new();
+    while let Some(at) = layer.poll_timeout() {
+        layer.handle_timeout(at);
+        ends.push(((at - start - PATIENCE).as_millis(), layer.count()));
+    }
+    assert_eq!(ends, [(0, 5), (50, 2), (100, 1), (150, 0)]);
 }
 
 #[test]
