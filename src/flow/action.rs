@@ -105,6 +105,19 @@ pub struct Action {
     pub next_id: Option<ActionId>,
     /// What to do.
     pub kind: ActionKind,
+    /// Its options as they were written, a JSON object for whoever is shown the action; `{}` for those
+    /// without, and for those longer than [`Action::MAX_OPTION`].
+    pub option: Arc<str>,
+}
+
+impl Action {
+    /// Longest text of options that is shown, in octets.
+    pub const MAX_OPTION: usize = 16 * 1024;
+
+    /// What an action without options shows.
+    pub(super) fn no_option() -> Arc<str> {
+        Arc::from("{}")
+    }
 }
 
 /// Name of an action: a UUID in lower case, or any other text of up to [`ActionId::MAX_LENGTH`]

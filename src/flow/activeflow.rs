@@ -21,6 +21,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tracing::{debug, warn};
@@ -45,8 +46,12 @@ mod news;
 pub struct ExecutedAction {
     /// Which action.
     pub id: ActionId,
+    /// Where it leads on to, when it says so.
+    pub next_id: Option<ActionId>,
     /// Its type.
     pub name: &'static str,
+    /// Its options: see [`Action::option`].
+    pub option: Arc<str>,
     /// When the cursor came to it.
     pub at: Instant,
 }
@@ -58,8 +63,8 @@ pub struct Activeflow {
     pub(super) rng: Rng,
     pub(super) reference: Reference,
     parent: Option<ActiveflowId>,
-    flow_id: String,
-    on_complete_flow_id: Option<String>,
+    flow_id: Arc<str>,
+    on_complete_flow_id: Option<Arc<str>>,
     complete_count: u32,
     pub(super) epoch: Epoch,
     pub(super) limits: Limits,
@@ -81,6 +86,8 @@ pub struct Activeflow {
     pub(super) commands: VecDeque<FlowCommand>,
     current: Option<ExecutedAction>,
     executed: VecDeque<ExecutedAction>,
+    /// Steps taken, those that are not remembered any more among them.
+    taken: u64,
 }
 
 #[derive(Debug)]
@@ -114,8 +121,8 @@ impl Activeflow {
             rng,
             reference,
             parent: None,
-            flow_id: flow.id.clone(),
-            on_complete_flow_id: flow.on_complete_flow_id.clone(),
+            flow_id: flow.id.as_str().into(),
+            on_complete_flow_id: flow.on_complete_flow_id.as_deref().map(Arc::from),
             complete_count: 0,
             epoch,
             limits,
@@ -134,6 +141,7 @@ impl Activeflow {
             commands: VecDeque::new(),
             current: None,
             executed: VecDeque::new(),
+            taken: 0,
         };
         for (name, value) in variables {
             activeflow.set_variable(name, value);
@@ -189,7 +197,7 @@ impl Activeflow {
                 "voipbin.activeflow.reference_activeflow_id",
                 parent.to_string(),
             ),
-            ("voipbin.activeflow.flow_id", self.flow_id.clone()),
+            ("voipbin.activeflow.flow_id", self.flow_id.to_string()),
             (
                 "voipbin.activeflow.complete_count",
                 self.complete_count.to_string(),
@@ -277,8 +285,20 @@ impl Activeflow {
 
     /// What it runs: [`Flow::id`].
     #[must_use]
-    pub fn flow_id(&self) -> &str {
+    pub const fn flow_id(&self) -> &Arc<str> {
         &self.flow_id
+    }
+
+    /// What follows it: [`Flow::on_complete_flow_id`].
+    #[must_use]
+    pub const fn on_complete_flow_id(&self) -> Option<&Arc<str>> {
+        self.on_complete_flow_id.as_ref()
+    }
+
+    /// The run that this one follows.
+    #[must_use]
+    pub const fn parent(&self) -> Option<ActiveflowId> {
+        self.parent
     }
 
     /// What started it.
@@ -293,15 +313,45 @@ impl Activeflow {
         &self.variables
     }
 
+    /// What a run inherits that follows this one: all variables but those of the activeflow itself.
+    #[must_use]
+    pub fn inheritance(&self) -> Vec<(String, String)> {
+        let all = self.variables.iter();
+        all.filter(|(name, _)| !name.starts_with(ACTIVEFLOW))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
     /// Where the cursor is; `None` before the start and after the end.
     #[must_use]
     pub const fn current_action(&self) -> Option<&ExecutedAction> {
         self.current.as_ref()
     }
 
+    /// Where the cursor is, or where it was last.
+    #[must_use]
+    pub fn last_action(&self) -> Option<&ExecutedAction> {
+        self.current.as_ref().or_else(|| self.executed.back())
+    }
+
     /// The steps before the current one, oldest first; the last [`HISTORY`](Self::HISTORY) of them.
-    pub fn executed_actions(&self) -> impl Iterator<Item = &ExecutedAction> {
+    pub fn executed_actions(&self) -> impl ExactSizeIterator<Item = &ExecutedAction> {
         self.executed.iter()
+    }
+
+    /// Steps taken so far.
+    #[must_use]
+    pub const fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// The steps behind the first so many of all that were taken, as far as they are remembered.
+    pub fn steps_after(&self, taken: u64) -> impl Iterator<Item = &ExecutedAction> {
+        let new = usize::try_from(self.taken.saturating_sub(taken)).unwrap_or(usize::MAX);
+        let filed = new.saturating_sub(usize::from(self.current.is_some()));
+        let from = self.executed.len().saturating_sub(filed);
+        let current = self.current.as_ref().filter(|_| new > 0);
+        self.executed.range(from..).chain(current)
     }
 
     /// Whether it stands at a `block` and can be [resumed](FlowEvent::Resume).
@@ -412,9 +462,12 @@ impl Activeflow {
     fn remember(&mut self, now: Instant, action: &Action) {
         let current = ExecutedAction {
             id: action.id.clone(),
+            next_id: action.next_id.clone(),
             name: action.kind.name(),
+            option: Arc::clone(&action.option),
             at: now,
         };
+        self.taken += 1;
         if let Some(before) = self.current.replace(current) {
             self.file(before);
         }
@@ -459,16 +512,10 @@ impl Activeflow {
             debug!(activeflow = %self.id, limit = self.limits.chain, "chain of flows is at its limit");
             return None;
         }
-        let variables = self
-            .variables
-            .iter()
-            .filter(|(name, _)| !name.starts_with(ACTIVEFLOW))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
         Some(OnComplete {
-            flow_id,
+            flow_id: flow_id.to_string(),
             parent: self.id,
-            variables,
+            variables: self.inheritance(),
             complete_count,
         })
     }

@@ -287,7 +287,7 @@ pub enum FlowCommand {
 }
 
 /// What to record and when to stop by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordingOptions {
     /// Format of the files.
     pub format: RecordingFormat,
@@ -301,6 +301,8 @@ pub struct RecordingOptions {
     pub duration: Option<Duration>,
     /// Beeps first.
     pub beep_start: bool,
+    /// Flow to run when its files are complete; it belongs to no call.
+    pub on_end_flow_id: Option<String>,
 }
 
 /// Format of a recording.

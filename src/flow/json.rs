@@ -7,6 +7,8 @@
 
 use std::fmt::Write as _;
 
+mod compact;
+
 /// How deep lists and objects may lie in each other.
 pub(crate) const MAX_DEPTH: usize = 128;
 

@@ -213,16 +213,20 @@ fn address_pairs(names: [&'static str; 5], address: &Address) -> impl Iterator<I
         .map(|(name, value)| pair(name, value.as_str()))
 }
 
-/// The `voipbin.recording.*` variables of a recording of `call`.
-pub(super) fn recording_pairs(recording: &Recording, call: Uuid) -> Vec<Pair> {
-    vec![
-        pair("voipbin.recording.id", recording.id.to_string()),
-        pair("voipbin.recording.reference_type", "call"),
-        pair("voipbin.recording.reference_id", call.to_string()),
-        pair("voipbin.recording.format", recording.format.as_str()),
-        pair("voipbin.recording.recording_name", recording.name.as_str()),
-        pair("voipbin.recording.filenames", recording.filenames.join(",")),
-    ]
+impl Recording {
+    /// The `voipbin.recording.*` variables of a recording of something of this kind (`call`, `confbridge`) and
+    /// id.
+    #[must_use]
+    pub fn variables(&self, kind: &str, id: Uuid) -> Vec<Pair> {
+        vec![
+            pair("voipbin.recording.id", self.id.to_string()),
+            pair("voipbin.recording.reference_type", kind),
+            pair("voipbin.recording.reference_id", id.to_string()),
+            pair("voipbin.recording.format", self.format.as_str()),
+            pair("voipbin.recording.recording_name", self.name.as_str()),
+            pair("voipbin.recording.filenames", self.filenames.join(",")),
+        ]
+    }
 }
 
 /// The `voipbin.queue.*` and `voipbin.queuecall.*` variables; times in milliseconds.

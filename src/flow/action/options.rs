@@ -106,6 +106,8 @@ pub struct RecordingStart {
     pub duration: Late<Seconds>,
     /// Beeps first.
     pub beep_start: Late<bool>,
+    /// Flow to run when it is over.
+    pub on_end_flow_id: Template,
 }
 
 /// Options of `amd`.

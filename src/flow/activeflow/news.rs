@@ -17,7 +17,7 @@ use crate::flow::end::{FetchError, FlowEnd, FlowFailure, Limit};
 use crate::flow::event::{FlowEvent, FlowOutcome, Recording};
 use crate::flow::outward::{MachineResult, QueuePlace};
 use crate::flow::perform::{Step, Wait};
-use crate::flow::reference::{Pair, queue_pairs, recording_pairs, told_pairs};
+use crate::flow::reference::{Pair, queue_pairs, told_pairs};
 use crate::flow::variable::{AICALL_STATUS, AMD_RESULT, DIGITS, QUEUE};
 use crate::ids::CallId;
 use crate::status::{CallStatus, HangupReason};
@@ -190,7 +190,7 @@ impl Activeflow {
 
     pub(super) fn handle_recording(&mut self, now: Instant, recording: &Recording) {
         self.is_recording = true;
-        self.set_variables(recording_pairs(recording, self.reference.id));
+        self.set_variables(recording.variables("call", self.reference.id));
         if matches!(self.state, State::Waiting(Wait::Recording { .. })) {
             self.go_on(now, Step::Next);
         }

@@ -20,6 +20,7 @@ fn actions(text: &str) -> Arc<Actions> {
                 id: id(name),
                 next_id: next.map(id),
                 kind: ActionKind::Empty,
+                option: Action::no_option(),
             }
         })
         .collect();

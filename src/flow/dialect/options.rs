@@ -95,6 +95,7 @@ pub(super) fn read_recording_start(options: &Options<'_>) -> RecordingStart {
         end_of_key: options.late("end_of_key"),
         duration: options.late("duration"),
         beep_start: options.late("beep_start"),
+        on_end_flow_id: options.template("on_end_flow_id"),
     }
 }
 

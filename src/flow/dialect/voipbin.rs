@@ -194,7 +194,17 @@ fn read_action(action: &Field<'_>, making: &mut Making<'_>) -> Option<Action> {
         id: id.unwrap_or_else(|| ActionId::random(making.rng)),
         next_id,
         kind,
+        option: written(option.as_ref()),
     })
+}
+
+/// The options of an action for whoever is shown it.
+fn written(option: Option<&Field<'_>>) -> Arc<str> {
+    let mut text = String::new();
+    match option {
+        Some(option) if option.value().write(&mut text, Action::MAX_OPTION) => text.into(),
+        _ => Action::no_option(),
+    }
 }
 
 fn read_action_id(field: &Field<'_>) -> Option<ActionId> {

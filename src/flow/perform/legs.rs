@@ -206,6 +206,7 @@ impl Activeflow {
             id: ActionId::random(&mut self.rng),
             next_id: None,
             kind,
+            option: Action::no_option(),
         }
     }
 }

@@ -6,7 +6,7 @@ use tracing::debug;
 
 use super::{Detection, Fault, Speech, Step, Wait, WantedDigits};
 use crate::flow::action::{
-    Amd, DigitsHandle, DigitsReceive, DigitsSend, MachineHandle, RecordingStart, Talk,
+    Amd, DigitsHandle, DigitsReceive, DigitsSend, MachineHandle, RecordingStart, Talk, flow_id,
 };
 use crate::flow::activeflow::Activeflow;
 use crate::flow::command::{FlowCommand, RecordingOptions};
@@ -173,6 +173,7 @@ impl Activeflow {
         start: &RecordingStart,
     ) -> Result<Step, Fault> {
         let variables = self.scope();
+        let after = start.on_end_flow_id.fill_as(Grammar::Line, variables)?;
         let options = RecordingOptions {
             format: start.format.resolve(variables)?,
             layout: start.layout.resolve(variables)?,
@@ -180,6 +181,7 @@ impl Activeflow {
             end_of_key: start.end_of_key.resolve(variables)?,
             duration: start.duration.resolve(variables)?.limit(),
             beep_start: start.beep_start.resolve(variables)?,
+            on_end_flow_id: flow_id(&after),
         };
         if self.call_status != CallStatus::Progressing || self.is_recording {
             debug!(activeflow = %self.id(), "not answered, or recording already");

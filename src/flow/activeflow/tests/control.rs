@@ -234,6 +234,6 @@ fn built_in_variables_tell_of_the_run_and_the_call() {
     }
     assert_eq!(
         run.variable("voipbin.activeflow.flow_id"),
-        run.flow.flow_id()
+        &**run.flow.flow_id()
     );
 }

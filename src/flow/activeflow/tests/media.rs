@@ -381,8 +381,8 @@ fn a_recording_that_cannot_start_is_passed_by() {
 #[test]
 fn recording_options_have_units_and_zero_is_no_limit() {
     use crate::flow::command::EndOfKey;
-    let option =
-        r##"{"end_of_silence": 0, "duration": "60", "end_of_key": "#", "beep_start": true}"##;
+    let option = r##"{"end_of_silence": 0, "duration": "60", "end_of_key": "#", "beep_start": true,
+            "on_end_flow_id": "minutes"}"##;
     let mut run = Run::on_call(&before_a_beep("recording_start", option));
     let Some(FlowCommand::StartRecording { options, .. }) = run.flow.poll_command() else {
         panic!("no recording");
@@ -396,6 +396,7 @@ fn recording_options_have_units_and_zero_is_no_limit() {
             end_of_key: EndOfKey::Hash,
             duration: Some(Duration::from_secs(60)),
             beep_start: true,
+            on_end_flow_id: Some("minutes".to_owned()),
         }
     );
 }
