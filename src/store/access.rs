@@ -66,6 +66,21 @@ impl Access {
         }
     }
 
+    /// The network of a trunk that `source` is nearest to: its trunk, it, and how many bits they share at the
+    /// beginning, eight at least.
+    #[must_use]
+    pub fn nearest(&self, source: IpAddr) -> Option<(&str, Network, u32)> {
+        let source = source.to_canonical();
+        let networks = self.trunks.iter().flat_map(|(name, networks)| {
+            let shared =
+                move |network: &Network| Some((name.as_str(), *network, network.shared(source)?));
+            networks.iter().filter_map(shared)
+        });
+        // Of equals the first: the last of those that are turned round.
+        let networks: Vec<_> = networks.filter(|(.., bits)| *bits >= 8).collect();
+        networks.into_iter().rev().max_by_key(|(.., bits)| *bits)
+    }
+
     /// The password of an extension.
     #[must_use]
     pub fn password(&self, extension: &str) -> Option<&str> {

@@ -108,6 +108,15 @@ impl AgentTable {
         Self(Named::new(agents, |agent| (agent.id, agent.name.as_str())))
     }
 
+    /// Goes on from another table: whether an agent has time is what it was there, where it is known.
+    pub fn carry_on(&mut self, before: &Self) {
+        for agent in self.0.iter_mut() {
+            if let Some(known) = before.get(agent.id) {
+                agent.status = known.status;
+            }
+        }
+    }
+
     /// The agent of this id.
     #[must_use]
     pub fn get(&self, id: Uuid) -> Option<&Agent> {

@@ -1,11 +1,15 @@
 //! Calls that have been: what is told of each when it is over.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowswitch_media::command::SessionStats;
 
+use super::timeline::{PathStep, Timeline};
 use crate::call::address::Address;
 use crate::call::cause::Cause;
+use crate::call::reason::Reason;
 use crate::ids::CallId;
 use crate::status::CallStatus;
 
@@ -46,9 +50,9 @@ pub struct CallRecord {
     /// Who began it.
     pub direction: CallDirection,
     /// Who called.
-    pub source: Address,
+    pub source: Arc<Address>,
     /// Who was called.
-    pub destination: Address,
+    pub destination: Arc<Address>,
     /// The call that it was made for.
     pub master: Option<CallId>,
     /// Who hung up, and why: SIP status, Q.850 value and outward reason.
@@ -63,9 +67,46 @@ pub struct CallRecord {
     pub ended: Duration,
     /// What its last media session did; nothing is known of one that broke down.
     pub stats: Box<SessionStats>,
+    /// The final status of its INVITE: what was really sent or came. Before that there is none, nor is there one
+    /// of a caller that gave up and was gone before 487 could be sent.
+    pub status: Option<u16>,
+    /// Why it ended, for the operator.
+    pub reason: Reason,
+    /// What was not as it should be beside that.
+    pub findings: Vec<Reason>,
+    /// The steps of its flow, the newest [`CallRecord::PATH`] of them.
+    pub path: Vec<PathStep>,
+    /// What happened in it. What comes after its media are closed, as the answer to our BYE, is not in it.
+    pub timeline: Timeline,
+}
+
+/// An INVITE that never became a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedCall {
+    /// Ours, as a call would have one.
+    pub id: CallId,
+    /// When it was refused, since 1970-01-01 UTC.
+    pub at: Duration,
+    /// Where it came from.
+    pub remote: SocketAddr,
+    /// Who it says is calling.
+    pub source: Option<Address>,
+    /// Who was called.
+    pub destination: Address,
+    /// What it was answered with; nothing was said where it is `None`.
+    pub status: Option<u16>,
+    /// Why.
+    pub reason: Reason,
+    /// Its messages.
+    pub timeline: Box<Timeline>,
+    /// How many were refused since the last one that was told of, and are not told of.
+    pub others: u64,
 }
 
 impl CallRecord {
+    /// Steps of its flow that are kept.
+    pub const PATH: usize = 256;
+
     /// Where it stood when it was hung up: dialing, ringing or progressing.
     #[must_use]
     pub const fn reached(&self) -> CallStatus {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::named::Named;
+use crate::flow::RecordingFormat;
 
 /// One conference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Conference {
     pub timeout: Option<Duration>,
     /// Whether what is said in it is recorded.
     pub record: bool,
+    /// What the file of that is.
+    pub record_format: RecordingFormat,
     /// Whether voices are brought to a level near to each other, once more than two are in it.
     pub level: bool,
     /// How many are heard at a time, the loudest of those who speak; all when `None`.
@@ -75,6 +78,7 @@ mod tests {
             post_flow: None,
             timeout: None,
             record: false,
+            record_format: RecordingFormat::Wav,
             level: true,
             loudest: None,
         };

@@ -15,14 +15,25 @@ pub struct FlowTable {
     messages: HashMap<String, usize>,
 }
 
+/// Where flows come from, side by side.
+#[derive(Clone, Debug, Default)]
+pub struct FlowSources {
+    /// Those of the flows directory, with the stems of their files.
+    pub files: Vec<(String, Arc<Flow>)>,
+    /// Those that are kept elsewhere, in the order of their making.
+    pub stored: Vec<Arc<Flow>>,
+    /// Numbers of ours, those of the configuration first.
+    pub numbers: Vec<Number>,
+}
+
 /// A number of ours, as configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Number {
     /// Digits, perhaps with `+` and visual separators.
     pub number: String,
-    /// Name of the flow that answers calls to it.
+    /// Id or name of the flow that answers calls to it.
     pub call_flow: Option<String>,
-    /// Name of the flow that answers messages to it.
+    /// Id or name of the flow that answers messages to it.
     pub message_flow: Option<String>,
 }
 
@@ -32,68 +43,115 @@ pub struct Number {
 pub struct Clash {
     /// The name, id or number.
     pub claim: String,
-    /// File stem of the flow that has it.
+    /// The flow that has it: its file stem, or the id of one that is stored.
     pub first: String,
-    /// File stem of the flow that wanted it too.
+    /// The flow that wanted it too.
     pub second: String,
 }
 
 /// The flow that answers a request nobody else claims.
 const DEFAULT: &str = "default";
 
-impl FlowTable {
-    /// Builds the table from file stems with their flows and from configured numbers. A file stem beats a
-    /// `name`, and a configured number beats one in a flow.
+impl FlowSources {
+    /// The table of all of them. A file stem beats a `name`, a configured number beats one in a flow, what a
+    /// file claims beats what a stored flow does, and of two equals the first has it.
     #[must_use]
-    pub fn new(files: Vec<(String, Arc<Flow>)>, numbers: &[Number]) -> (Self, Vec<Clash>) {
-        let mut table = Self::default();
-        let stems: Vec<String> = files.iter().map(|(stem, _)| stem.clone()).collect();
-        table.flows = files.into_iter().map(|(_, flow)| flow).collect();
-        let mut clashes = Vec::new();
-        let mut claim = |map: &mut HashMap<String, usize>, word: String, index: usize| {
-            let holder = *map.entry(word.clone()).or_insert(index);
-            if holder != index {
-                clashes.push(Clash {
-                    claim: word,
-                    first: stems[holder].clone(),
-                    second: stems[index].clone(),
-                });
-            }
+    pub fn table(&self) -> (FlowTable, Vec<Clash>) {
+        let files = self.files.iter().map(|(_, flow)| flow);
+        let mut claims = Claims {
+            table: FlowTable {
+                flows: files.chain(&self.stored).cloned().collect(),
+                ..FlowTable::default()
+            },
+            callings: self.callings(),
+            clashes: Vec::new(),
         };
-        for (index, stem) in stems.iter().enumerate() {
-            claim(&mut table.names, name_key(stem), index);
+        for (index, (stem, _)) in self.files.iter().enumerate() {
+            claims.claim(|table| &mut table.names, name_key(stem), index);
         }
-        let configured: HashSet<String> = numbers
-            .iter()
-            .filter(|number| number.call_flow.is_some())
-            .map(|number| number_key(&number.number))
-            .collect();
-        for number in numbers {
-            let flow = |name: &Option<String>| {
-                let name = name_key(name.as_deref()?);
-                table.names.get(&name).copied()
-            };
-            let (call_flow, message_flow) = (flow(&number.call_flow), flow(&number.message_flow));
+        let flows = claims.table.flows.clone();
+        for (index, flow) in flows.iter().enumerate() {
+            claims.claim(|table| &mut table.ids, flow.id.clone(), index);
+        }
+        for (index, flow) in flows.iter().enumerate() {
+            let stem = self.files.get(index).map(|(stem, _)| name_key(stem));
+            let name = name_key(&flow.name);
+            if !name.is_empty() && Some(&name) != stem.as_ref() {
+                claims.claim(|table| &mut table.names, name, index);
+            }
+        }
+        for number in &self.numbers {
             let key = number_key(&number.number);
-            if let Some(index) = call_flow {
-                claim(&mut table.numbers, key.clone(), index);
+            if let Some(index) = claims.meant(number.call_flow.as_deref()) {
+                claims.claim(|table| &mut table.numbers, key.clone(), index);
             }
-            if let Some(index) = message_flow {
-                claim(&mut table.messages, key, index);
+            if let Some(index) = claims.meant(number.message_flow.as_deref()) {
+                claims.claim(|table| &mut table.messages, key, index);
             }
         }
-        for (index, flow) in table.flows.iter().enumerate() {
-            claim(&mut table.ids, flow.id.clone(), index);
-            if !flow.name.is_empty() && name_key(&flow.name) != name_key(&stems[index]) {
-                claim(&mut table.names, name_key(&flow.name), index);
-            }
+        let with_flow = self.numbers.iter().filter(|one| one.call_flow.is_some());
+        let configured: HashSet<String> = with_flow.map(|one| number_key(&one.number)).collect();
+        for (index, flow) in flows.iter().enumerate() {
             for number in flow.numbers.iter().map(|number| number_key(number)) {
                 if !configured.contains(&number) {
-                    claim(&mut table.numbers, number, index);
+                    claims.claim(|table| &mut table.numbers, number, index);
                 }
             }
         }
-        (table, clashes)
+        (claims.table, claims.clashes)
+    }
+
+    /// What each of them is called when it is told of.
+    fn callings(&self) -> Vec<String> {
+        let files = self.files.iter().map(|(stem, _)| stem);
+        let stored = self.stored.iter().map(|flow| &flow.id);
+        files.chain(stored).cloned().collect()
+    }
+}
+
+/// Who claims what, while a table is made.
+struct Claims {
+    table: FlowTable,
+    callings: Vec<String>,
+    clashes: Vec<Clash>,
+}
+
+impl Claims {
+    /// A word is for a flow, unless another has it.
+    fn claim(
+        &mut self,
+        map: impl FnOnce(&mut FlowTable) -> &mut HashMap<String, usize>,
+        word: String,
+        index: usize,
+    ) {
+        let holder = *map(&mut self.table).entry(word.clone()).or_insert(index);
+        if holder != index {
+            self.clashes.push(Clash {
+                claim: word,
+                first: self.callings[holder].clone(),
+                second: self.callings[index].clone(),
+            });
+        }
+    }
+
+    /// The flow that a number names: by id, else by name.
+    fn meant(&self, flow: Option<&str>) -> Option<usize> {
+        let (flow, table) = (flow?, &self.table);
+        let by_id = table.ids.get(flow);
+        by_id.or_else(|| table.names.get(&name_key(flow))).copied()
+    }
+}
+
+impl FlowTable {
+    /// The table of a flows directory and of configured numbers alone: see [`FlowSources::table`].
+    #[must_use]
+    pub fn new(files: Vec<(String, Arc<Flow>)>, numbers: &[Number]) -> (Self, Vec<Clash>) {
+        let sources = FlowSources {
+            files,
+            stored: Vec::new(),
+            numbers: numbers.to_vec(),
+        };
+        sources.table()
     }
 
     /// The flow for the user part of a request URI: by name, by number with or without `+`, else the
@@ -149,91 +207,4 @@ fn number_key(number: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::flow::dialect::{Support, parse_flow};
-    use crate::ids::Rng;
-
-    fn flow(stem: &str, json: &str) -> (String, Arc<Flow>) {
-        let flow = parse_flow(
-            json.as_bytes(),
-            stem,
-            &mut Rng::from_number(1),
-            Support::Live,
-        )
-        .unwrap();
-        (stem.to_owned(), Arc::new(flow))
-    }
-
-    fn named(stem: &str, name: &str, numbers: &str) -> (String, Arc<Flow>) {
-        let json = format!(
-            r#"{{"id":"flow-{stem}","name":"{name}","numbers":[{numbers}],"actions":[{{"type":"answer"}}]}}"#
-        );
-        flow(stem, &json)
-    }
-
-    fn number(number: &str, call: Option<&str>, message: Option<&str>) -> Number {
-        Number {
-            number: number.to_owned(),
-            call_flow: call.map(str::to_owned),
-            message_flow: message.map(str::to_owned),
-        }
-    }
-
-    #[test]
-    fn a_number_has_a_flow_for_messages_beside_the_one_for_calls() {
-        let numbers = [
-            number("+1 555", None, Some("sms")),
-            number("+1556", Some("a"), None),
-        ];
-        let files = vec![named("a", "", r#""+1555""#), named("sms", "", "")];
-        let (table, clashes) = FlowTable::new(files, &numbers);
-        assert_eq!(clashes, []);
-        assert_eq!(table.message_flow("1555").unwrap().id, "flow-sms");
-        assert_eq!(table.route("+1555").unwrap().id, "flow-a");
-        assert!(table.message_flow("+1556").is_none());
-        assert!(table.message_flow("sms").is_none());
-    }
-
-    #[test]
-    fn a_flow_is_found_by_stem_name_and_number_with_or_without_plus() {
-        let (table, clashes) =
-            FlowTable::new(vec![named("menu", "Main Menu", r#""+1 (555) 111""#)], &[]);
-        assert_eq!(clashes, []);
-        for user in ["menu", "Menu", "Main Menu", "+1555111", "1555111"] {
-            assert!(table.route(user).is_some(), "{user}");
-        }
-        assert!(table.route("555111").is_none());
-        assert!(table.find("flow-menu").is_some());
-        assert!(table.find("menu").is_some());
-    }
-
-    #[test]
-    fn default_answers_what_nobody_claims() {
-        let (table, _) = FlowTable::new(vec![named("default", "", ""), named("menu", "", "")], &[]);
-        assert_eq!(table.route("nobody").unwrap().id, "flow-default");
-        assert!(table.find("nobody").is_none());
-    }
-
-    #[test]
-    fn a_claim_made_twice_stays_with_the_first_and_is_told() {
-        let (table, clashes) = FlowTable::new(
-            vec![named("a", "", r#""+155""#), named("b", "A", r#""155""#)],
-            &[],
-        );
-        let claims: Vec<&str> = clashes.iter().map(|clash| clash.claim.as_str()).collect();
-        assert_eq!(claims, ["a", "155"]);
-        assert_eq!(table.route("155").unwrap().id, "flow-a");
-    }
-
-    #[test]
-    fn a_configured_number_beats_one_in_a_flow_in_silence() {
-        let numbers = [number("+155", Some("b"), None)];
-        let (table, clashes) = FlowTable::new(
-            vec![named("a", "", r#""155""#), named("b", "", "")],
-            &numbers,
-        );
-        assert_eq!(clashes, []);
-        assert_eq!(table.route("155").unwrap().id, "flow-b");
-    }
-}
+mod tests;

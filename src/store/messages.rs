@@ -53,6 +53,10 @@ pub struct Conversation {
     pub own: Address,
     /// The other one.
     pub peer: Address,
+    /// When the first message came to be, since 1970.
+    pub created: Duration,
+    /// When the newest did.
+    pub updated: Duration,
 }
 
 /// Which way a message went.
@@ -159,20 +163,36 @@ impl MessageTable {
         self.conversations.iter().find(|known| known.id == id)
     }
 
-    /// The conversation of these two, made under `id` where there is none.
-    pub fn converse(&mut self, id: Uuid, own: &Address, peer: &Address) -> Uuid {
+    /// The conversation of these two in which something is said at `at` since 1970, made under `id` where
+    /// there is none.
+    pub fn converse(
+        &mut self,
+        id: Uuid,
+        own: &Address,
+        peer: &Address,
+        at: Duration,
+    ) -> &Conversation {
         let is_same =
             |one: &Address, other: &Address| one.kind == other.kind && one.target == other.target;
         let known = self
             .conversations
             .iter()
-            .find(|known| is_same(&known.own, own) && is_same(&known.peer, peer));
-        if let Some(known) = known {
-            return known.id;
-        }
-        let (own, peer) = (own.clone(), peer.clone());
-        push(&mut self.conversations, Conversation { id, own, peer });
-        id
+            .position(|known| is_same(&known.own, own) && is_same(&known.peer, peer));
+        let place = known.unwrap_or_else(|| {
+            let (own, peer) = (own.clone(), peer.clone());
+            let made = Conversation {
+                id,
+                own,
+                peer,
+                created: at,
+                updated: at,
+            };
+            push(&mut self.conversations, made);
+            self.conversations.len() - 1
+        });
+        let conversation = &mut self.conversations[place];
+        conversation.updated = at;
+        conversation
     }
 
     /// The messages of a conversation, newest first.
@@ -229,9 +249,15 @@ mod tests {
             target_name: "Ann".to_owned(),
             ..peer.clone()
         };
-        let first = table.converse(Uuid::from_u128(1), &own, &peer);
-        assert_eq!(table.converse(Uuid::from_u128(2), &own, &named), first);
-        assert_ne!(table.converse(Uuid::from_u128(3), &peer, &own), first);
+        let mut converse = |number, own: &Address, peer: &Address| {
+            let at = Duration::from_secs(number);
+            let one = table.converse(Uuid::from_u128(number.into()), own, peer, at);
+            (one.id, one.created, one.updated)
+        };
+        let (first, created, _) = converse(1, &own, &peer);
+        let later = (first, created, Duration::from_secs(2));
+        assert_eq!(converse(2, &own, &named), later);
+        assert_ne!(converse(3, &peer, &own).0, first);
         assert_eq!(table.conversation(first).map(|one| &one.peer), Some(&peer));
     }
 

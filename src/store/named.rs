@@ -44,6 +44,11 @@ impl<T> Named<T> {
         by_id.or_else(|| self.things.get(*self.names.get(&reference.to_lowercase())?))
     }
 
+    /// Ids and names are not to be changed.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.things.iter_mut()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.things.iter()
     }

@@ -61,6 +61,22 @@ impl Network {
         let address = address.to_canonical();
         address.is_ipv4() == self.address.is_ipv4() && masked(address, self.prefix) == self.address
     }
+
+    /// How many bits `address` shares with it at the beginning, up to its prefix; `None` for an address of the
+    /// other family.
+    #[must_use]
+    pub fn shared(&self, address: IpAddr) -> Option<u32> {
+        let bits = match (self.address, address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                (own.to_bits() ^ other.to_bits()).leading_zeros()
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                (own.to_bits() ^ other.to_bits()).leading_zeros()
+            }
+            _ => return None,
+        };
+        Some(bits.min(self.prefix.into()))
+    }
 }
 
 impl From<IpAddr> for Network {

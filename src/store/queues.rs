@@ -63,6 +63,13 @@ impl QueueTable {
         }))
     }
 
+    /// Goes on counting from another table, where a queue is known there.
+    pub fn carry_on(&mut self, before: &Self) {
+        for (queue, counts) in self.0.iter_mut() {
+            *counts = before.counts(queue.id);
+        }
+    }
+
     /// The queue of this id.
     #[must_use]
     pub fn get(&self, id: Uuid) -> Option<&Queue> {

@@ -2,22 +2,36 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::ids::{CallId, RecordingId};
+use crate::flow::RecordingFormat;
+use crate::ids::{ActiveflowId, CallId, RecordingId};
 
-/// The newest recordings, at most [`RecordingTable::LIMIT`]; the files of older ones stay.
+/// The newest recordings, at most [`RecordingTable::LIMIT`] unless more run; the files of older ones stay.
 #[derive(Clone, Debug, Default)]
 pub struct RecordingTable(VecDeque<Recorded>);
 
-/// One recording.
+/// One recording. Its moments are times since 1970-01-01 UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// Which.
     pub id: RecordingId,
     /// Of what.
     pub of: RecordingOf,
+    /// The run of the flow that the call was in.
+    pub activeflow: Option<ActiveflowId>,
+    /// Stem of its files.
+    pub name: String,
+    /// Their format.
+    pub format: RecordingFormat,
+    /// The flow that follows it, by id or name.
+    pub on_end_flow: Option<String>,
+    /// When it began.
+    pub began: Duration,
+    /// When it ended; it runs while there is none.
+    pub ended: Option<Duration>,
     /// What the party said; of a bridge, what all in it said; of a call in one file, both sides.
     pub file_in: PathBuf,
     /// What the party heard, where that is a file of its own.
@@ -39,20 +53,31 @@ impl RecordingTable {
     /// Recordings that are known: a few megabytes of names.
     pub const LIMIT: usize = 10_000;
 
-    /// Adds one that has begun.
+    /// Adds one that has begun. In its place the oldest of those that are over is forgotten; of those that run
+    /// there are no more than calls and bridges.
     pub fn insert(&mut self, recorded: Recorded) {
-        if self.0.len() == Self::LIMIT {
-            self.0.pop_front();
+        if self.0.len() >= Self::LIMIT {
+            let oldest = self.0.iter().position(|known| known.ended.is_some());
+            if let Some(oldest) = oldest {
+                self.0.remove(oldest);
+            }
         }
         self.0.push_back(recorded);
     }
 
-    /// Its files are complete.
-    pub fn complete(&mut self, id: RecordingId) {
+    /// It is over, at `ended` since 1970; whether its files are complete. Gives it as it is now, unless it
+    /// was over before.
+    pub fn end(
+        &mut self,
+        id: RecordingId,
+        ended: Duration,
+        is_complete: bool,
+    ) -> Option<&Recorded> {
         let found = self.0.iter_mut().rev().find(|known| known.id == id);
-        if let Some(recorded) = found {
-            recorded.is_complete = true;
-        }
+        let recorded = found.filter(|recorded| recorded.ended.is_none())?;
+        recorded.ended = Some(ended);
+        recorded.is_complete = is_complete;
+        Some(recorded)
     }
 
     /// One by its id.
@@ -77,6 +102,12 @@ mod tests {
         Recorded {
             id: RecordingId(Uuid::from_u128(number)),
             of: RecordingOf::Call(CallId(Uuid::from_u128(number % 2))),
+            activeflow: None,
+            name: String::new(),
+            format: RecordingFormat::Wav,
+            on_end_flow: None,
+            began: Duration::ZERO,
+            ended: None,
             file_in: PathBuf::new(),
             file_out: None,
             is_complete: false,
@@ -90,7 +121,9 @@ mod tests {
             table.insert(recorded(number));
         }
         for number in [1, 4, 5] {
-            table.complete(RecordingId(Uuid::from_u128(number)));
+            let (id, at) = (RecordingId(Uuid::from_u128(number)), Duration::from_secs(9));
+            assert_eq!(table.end(id, at, true).unwrap().ended, Some(at));
+            assert_eq!(table.end(id, at, false), None);
         }
         let of_one: Vec<u128> = table
             .of_call(CallId(Uuid::from_u128(1)))
@@ -106,13 +139,18 @@ mod tests {
     }
 
     #[test]
-    fn oldest_recording_is_forgotten_first() {
+    fn oldest_recording_that_is_over_is_forgotten_first() {
         let mut table = RecordingTable::default();
+        let id = |number| RecordingId(Uuid::from_u128(number));
         for number in 0..=RecordingTable::LIMIT as u128 {
             table.insert(recorded(number));
+            if number > 0 {
+                table.end(id(number), Duration::ZERO, true);
+            }
         }
         assert_eq!(table.0.len(), RecordingTable::LIMIT);
-        assert!(table.find(RecordingId(Uuid::from_u128(0))).is_none());
-        assert!(table.find(RecordingId(Uuid::from_u128(1))).is_some());
+        assert!(table.find(id(0)).is_some(), "it runs");
+        assert!(table.find(id(1)).is_none());
+        assert!(table.find(id(2)).is_some());
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::flow::Direction;
-use crate::ids::CallId;
+use crate::ids::{ActiveflowId, CallId, RecordingId};
 
 /// The newest transcripts, at most [`TranscriptTable::LIMIT`] and [`TranscriptTable::OCTETS`].
 #[derive(Clone, Debug, Default)]
@@ -15,9 +15,56 @@ pub struct TranscriptTable {
     octets: usize,
 }
 
+/// What is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TranscribeOf {
+    /// What is said in a call, or was said in its recordings.
+    Call(CallId),
+    /// What each of those says who are in a bridge, by its outward name.
+    Confbridge(Uuid),
+    /// What a recording holds whose files are complete.
+    Recording(RecordingId),
+}
+
+/// One transcription at one moment. Its moments are times since 1970-01-01 UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TranscribeState {
+    /// Which.
+    pub id: Uuid,
+    /// Of what.
+    pub of: TranscribeOf,
+    /// The run of the flow that the call was in.
+    pub activeflow: Option<ActiveflowId>,
+    /// Language tag (BCP 47); may be empty.
+    pub language: String,
+    /// Whose words.
+    pub direction: Direction,
+    /// The flow that follows it, by id or name.
+    pub on_end_flow: Option<String>,
+    /// Whether all that was said is in words.
+    pub is_done: bool,
+    /// When it began.
+    pub created: Duration,
+    /// When this was told.
+    pub updated: Duration,
+}
+
+impl TranscribeState {
+    /// Its status as the API writes it.
+    #[must_use]
+    pub const fn status(&self) -> &'static str {
+        match self.is_done {
+            true => "done",
+            false => "progressing",
+        }
+    }
+}
+
 /// Something that was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transcript {
+    /// Which.
+    pub id: Uuid,
     /// The transcription it belongs to.
     pub transcribe: Uuid,
     /// The call it was said in.
@@ -28,6 +75,8 @@ pub struct Transcript {
     pub at: Duration,
     /// In words.
     pub text: String,
+    /// When the words were there, since 1970-01-01 UTC.
+    pub created: Duration,
 }
 
 impl TranscriptTable {
@@ -64,11 +113,13 @@ mod tests {
         let count = TranscriptTable::LIMIT as u128 + 3;
         for number in 0..count {
             table.insert(Transcript {
+                id: Uuid::from_u128(number),
                 transcribe: Uuid::from_u128(1000 + number % 3),
                 call: CallId(Uuid::from_u128(number % 2)),
                 direction: Direction::In,
                 at: Duration::ZERO,
                 text: number.to_string(),
+                created: Duration::ZERO,
             });
         }
         let texts = |id: u128| -> Vec<&str> {

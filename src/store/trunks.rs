@@ -1,5 +1,6 @@
 //! Where calls to telephone numbers leave, in which order trunks are tried, and how much each may carry.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -82,6 +83,12 @@ impl TrunkOut {
         }
     }
 
+    /// Claims that who is registered there, and by what, is the same.
+    #[must_use]
+    pub fn is_the_same_place(&self, other: &Self) -> bool {
+        self.host == other.host && self.account == other.account && self.register == other.register
+    }
+
     /// The user part by which this trunk is asked for `number`.
     #[must_use]
     pub fn user(&self, number: &str) -> String {
@@ -89,7 +96,8 @@ impl TrunkOut {
     }
 }
 
-/// One trunk of a [`TrunkTable`], of that table alone.
+/// One trunk of a [`TrunkTable`]. It stays the same trunk when the table is [replaced](TrunkTable::replace),
+/// as long as there is one of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TrunkId(usize);
 
@@ -143,7 +151,13 @@ pub enum Barred {
 
 /// The trunks that can be called, with what they carry at the moment.
 #[derive(Clone, Debug, Default)]
-pub struct TrunkTable(Vec<Line>);
+pub struct TrunkTable {
+    /// Those that are gone too, while anything is left of them.
+    lines: BTreeMap<TrunkId, Line>,
+    /// Those that can be called, in the order of the configuration.
+    order: Vec<TrunkId>,
+    issued: usize,
+}
 
 #[derive(Clone, Debug)]
 struct Line {
@@ -174,17 +188,68 @@ impl TrunkTable {
     /// Takes the trunks that can be called, in the order of the configuration.
     #[must_use]
     pub fn new(trunks: Vec<Trunk>) -> Self {
-        let line = |trunk: Trunk| {
-            Some(Line {
-                name: trunk.name,
-                out: trunk.out?,
-                health: Health::Unknown,
-                calls: 0,
-                rate: Rate::default(),
-                today: Today::default(),
-            })
-        };
-        Self(trunks.into_iter().filter_map(line).collect())
+        let line = |trunk: Trunk| Some(Line::new(trunk.name, trunk.out?));
+        let mut table = Self::default();
+        for line in trunks.into_iter().filter_map(line) {
+            let id = table.insert(line);
+            table.order.push(id);
+        }
+        table
+    }
+
+    /// Takes what another table configures. Trunks of one name stay the same, with what they carry and have
+    /// carried today; what is heard of them too, unless they are at another host now. Those that are gone
+    /// are told, and called no more; what they carry is counted until [`Self::forget_gone`].
+    pub fn replace(&mut self, new: Self) -> Vec<TrunkId> {
+        let before = std::mem::take(&mut self.order);
+        let mut new_lines = new.lines;
+        for id in new.order {
+            let Some(mut line) = new_lines.remove(&id) else {
+                continue;
+            };
+            let mut known = before.iter().copied();
+            let known =
+                known.find(|id| self.lines.get(id).is_some_and(|old| old.name == line.name));
+            let id = match known.and_then(|id| Some((id, self.lines.get_mut(&id)?))) {
+                Some((id, old)) => {
+                    (line.calls, line.rate, line.today) = (old.calls, old.rate, old.today);
+                    if line.out.host == old.out.host {
+                        line.health = old.health;
+                    }
+                    *old = line;
+                    id
+                }
+                None => self.insert(line),
+            };
+            self.order.push(id);
+        }
+        let is_gone = |id: &TrunkId| !self.order.contains(id);
+        before.into_iter().filter(is_gone).collect()
+    }
+
+    /// Keeps what a trunk was before under another id, as one that is gone: something is still to be done there.
+    pub fn keep_old(&mut self, trunk: TrunkId, out: TrunkOut) -> TrunkId {
+        let name = self.name(trunk).to_owned();
+        self.insert(Line::new(name, out))
+    }
+
+    /// Forgets those that are gone and carry nothing, but for those that `is_used`.
+    pub fn forget_gone(&mut self, is_used: impl Fn(TrunkId) -> bool) {
+        let order = &self.order;
+        self.lines
+            .retain(|id, line| order.contains(id) || line.calls > 0 || is_used(*id));
+    }
+
+    fn insert(&mut self, line: Line) -> TrunkId {
+        let id = TrunkId(self.issued);
+        self.issued += 1;
+        self.lines.insert(id, line);
+        id
+    }
+
+    /// A trunk of this table, which has not been forgotten.
+    fn line(&self, trunk: TrunkId) -> &Line {
+        &self.lines[&trunk]
     }
 
     /// The trunks that `number` may leave by, the best first: the longest matching prefix, then the
@@ -200,15 +265,17 @@ impl TrunkTable {
         }
         let mut found: Vec<_> = self
             .ids()
-            .filter_map(|id| {
-                let line = &self.0[id.0];
+            .enumerate()
+            .filter_map(|(place, id)| {
+                let line = self.line(id);
                 let prefixes = line.out.prefixes.iter();
                 let length = prefixes
                     .filter(|prefix| number.starts_with(prefix.as_str()))
                     .map(String::len)
                     .max()?;
                 let is_down = line.health == Health::Unhealthy;
-                Some((is_down, std::cmp::Reverse(length), line.out.priority, id))
+                let length = std::cmp::Reverse(length);
+                Some((is_down, length, line.out.priority, place, id))
             })
             .collect();
         found.sort_unstable();
@@ -216,29 +283,26 @@ impl TrunkTable {
     }
 
     /// All trunks that can be called, in the order of the configuration.
-    pub fn ids(&self) -> impl Iterator<Item = TrunkId> + use<> {
-        (0..self.0.len()).map(TrunkId)
+    pub fn ids(&self) -> impl Iterator<Item = TrunkId> {
+        self.order.iter().copied()
     }
 
     /// The trunk of this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<TrunkId> {
-        self.0
-            .iter()
-            .position(|line| line.name == name)
-            .map(TrunkId)
+        self.ids().find(|id| self.line(*id).name == name)
     }
 
     /// How a trunk is called.
     #[must_use]
     pub fn get(&self, trunk: TrunkId) -> &TrunkOut {
-        &self.0[trunk.0].out
+        &self.line(trunk).out
     }
 
     /// Its name in the configuration.
     #[must_use]
     pub fn name(&self, trunk: TrunkId) -> &str {
-        &self.0[trunk.0].name
+        &self.line(trunk).name
     }
 
     /// Counts a call that is about to start at `now`, on the day `day` (of UTC, since 1970): it takes a
@@ -247,7 +311,9 @@ impl TrunkTable {
     /// # Errors
     /// Which limit of the trunk is reached.
     pub fn admit(&mut self, now: Instant, day: u64, trunk: TrunkId) -> Result<(), Barred> {
-        let line = &mut self.0[trunk.0];
+        let Some(line) = self.lines.get_mut(&trunk) else {
+            return Err(Barred::Channels { limit: 0 });
+        };
         let TrunkOut {
             channels,
             cps,
@@ -272,38 +338,57 @@ impl TrunkTable {
     /// # Errors
     /// [`Barred::PerDay`], and then it counts nothing.
     pub fn admit_message(&mut self, day: u64, trunk: TrunkId) -> Result<(), Barred> {
-        let line = &mut self.0[trunk.0];
+        let Some(line) = self.lines.get_mut(&trunk) else {
+            return Err(Barred::PerDay { limit: 0 });
+        };
         line.today = line.today.after(day, line.out.calls_per_day)?;
         Ok(())
     }
 
     /// Gives back the channel of a call that was admitted; once for each.
     pub fn release(&mut self, trunk: TrunkId) {
-        let calls = &mut self.0[trunk.0].calls;
-        *calls = calls.saturating_sub(1);
+        if let Some(line) = self.lines.get_mut(&trunk) {
+            line.calls = line.calls.saturating_sub(1);
+        }
     }
 
     /// Calls on the trunk at the moment.
     #[must_use]
     pub fn calls(&self, trunk: TrunkId) -> u32 {
-        self.0[trunk.0].calls
+        self.line(trunk).calls
     }
 
     /// Keeps what was heard of it.
     pub fn set_health(&mut self, trunk: TrunkId, health: Health) {
-        self.0[trunk.0].health = health;
+        if let Some(line) = self.lines.get_mut(&trunk) {
+            line.health = health;
+        }
     }
 
     /// What was heard of it last.
     #[must_use]
     pub fn health(&self, trunk: TrunkId) -> Health {
-        self.0[trunk.0].health
+        self.line(trunk).health
     }
 
     /// Claims that nothing speaks against calling it.
     #[must_use]
     pub fn is_healthy(&self, trunk: TrunkId) -> bool {
         self.health(trunk) != Health::Unhealthy
+    }
+}
+
+impl Line {
+    /// One that carries nothing and of which nothing was heard.
+    fn new(name: String, out: TrunkOut) -> Self {
+        Self {
+            name,
+            out,
+            health: Health::Unknown,
+            calls: 0,
+            rate: Rate::default(),
+            today: Today::default(),
+        }
     }
 }
 
@@ -342,177 +427,4 @@ impl fmt::Display for Health {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sim;
-    use crate::sip::message::Host;
-
-    fn out(prefixes: &[&str], priority: u32) -> TrunkOut {
-        let host = SipHost {
-            host: Host::Name("sip.example.com".to_owned()),
-            port: None,
-            transport: None,
-        };
-        TrunkOut {
-            prefixes: prefixes.iter().map(|text| (*text).to_owned()).collect(),
-            priority,
-            ..TrunkOut::new(host)
-        }
-    }
-
-    fn table(trunks: Vec<(&str, TrunkOut)>) -> TrunkTable {
-        let trunk = |(name, out): (&str, TrunkOut)| Trunk {
-            name: name.to_owned(),
-            networks: Vec::new(),
-            out: Some(out),
-        };
-        TrunkTable::new(trunks.into_iter().map(trunk).collect())
-    }
-
-    fn names<'a>(table: &'a TrunkTable, number: &str) -> Vec<&'a str> {
-        let ids = table.route(number);
-        ids.into_iter().map(|id| table.name(id)).collect()
-    }
-
-    fn one(limits: impl FnOnce(&mut TrunkOut)) -> (TrunkTable, TrunkId) {
-        let mut trunk = out(&["+"], 1);
-        limits(&mut trunk);
-        let table = table(vec![("one", trunk)]);
-        let id = table.find("one").unwrap();
-        (table, id)
-    }
-
-    #[test]
-    fn the_longest_prefix_wins_then_the_priority_then_the_order_of_the_file() {
-        let table = table(vec![
-            ("world", out(&["+"], 1)),
-            ("second", out(&["+49"], 2)),
-            ("first", out(&["+1", "+49"], 1)),
-            ("also first", out(&["+49"], 1)),
-            ("berlin", out(&["+4930"], 9)),
-            ("local", out(&["0"], 1)),
-        ]);
-        assert_eq!(
-            names(&table, "+4930123456"),
-            ["berlin", "first", "also first", "second", "world"]
-        );
-        assert_eq!(
-            names(&table, "+4989123456"),
-            ["first", "also first", "second", "world"]
-        );
-        assert_eq!(names(&table, "+15551112222"), ["first", "world"]);
-        assert_eq!(names(&table, "030123456"), ["local"]);
-        assert_eq!(names(&table, "112"), [""; 0]);
-    }
-
-    #[test]
-    fn what_is_no_number_leaves_by_no_trunk() {
-        let table = table(vec![("world", out(&["+", "0"], 1)), ("none", out(&[], 1))]);
-        for text in [
-            "", "+", "++1", "+1;x", "+1@host", "0 1", "sip:+1", "+١٢", "0\r\n",
-        ] {
-            assert_eq!(names(&table, text), [""; 0], "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_trunk_that_is_down_is_the_last_to_be_tried() {
-        let mut table = table(vec![("far", out(&["+"], 1)), ("near", out(&["+49"], 1))]);
-        let near = table.find("near").unwrap();
-        table.set_health(near, Health::Unhealthy);
-        assert_eq!(names(&table, "+4930"), ["far", "near"]);
-        assert!(!table.is_healthy(near));
-        table.set_health(near, Health::Healthy);
-        assert_eq!(names(&table, "+4930"), ["near", "far"]);
-    }
-
-    #[test]
-    fn a_trunk_without_a_host_is_not_called() {
-        let trunk = Trunk {
-            name: "in".to_owned(),
-            networks: Vec::new(),
-            out: None,
-        };
-        let table = TrunkTable::new(vec![trunk]);
-        assert_eq!((table.ids().count(), table.find("in")), (0, None));
-    }
-
-    #[test]
-    fn channels_are_taken_until_they_are_released() {
-        let (mut table, id) = one(|trunk| trunk.channels = 2);
-        let now = sim::start();
-        assert_eq!(table.admit(now, 0, id), Ok(()));
-        assert_eq!(table.admit(now, 0, id), Ok(()));
-        assert_eq!(table.admit(now, 0, id), Err(Barred::Channels { limit: 2 }));
-        table.release(id);
-        assert_eq!(table.admit(now, 0, id), Ok(()));
-        for _ in 0..5 {
-            table.release(id);
-        }
-        assert_eq!(table.calls(id), 0);
-    }
-
-    #[test]
-    fn a_second_of_calls_may_start_at_once_and_then_one_by_one() {
-        let (mut table, id) = one(|trunk| trunk.cps = 4);
-        let start = sim::start();
-        let at_once = (0..9).filter(|_| table.admit(start, 0, id).is_ok());
-        assert_eq!(at_once.count(), 4);
-        let is_admitted = |ms: &u64| {
-            table
-                .admit(start + Duration::from_millis(*ms), 0, id)
-                .is_ok()
-        };
-        let after: Vec<u64> = (1..1200).filter(is_admitted).collect();
-        assert_eq!(after, [250, 500, 750, 1000]);
-        let later = start + Duration::from_secs(60);
-        let burst = (0..9).filter(|_| table.admit(later, 0, id).is_ok()).count();
-        assert_eq!(burst, 4);
-        assert_eq!(table.admit(later, 0, id), Err(Barred::Cps { limit: 4 }));
-    }
-
-    #[test]
-    fn the_calls_of_a_day_begin_anew_with_the_next_one_and_barred_ones_do_not_count() {
-        let (mut table, id) = one(|trunk| (trunk.calls_per_day, trunk.channels) = (2, 1));
-        let now = sim::start();
-        assert_eq!(table.admit(now, 7, id), Ok(()));
-        assert_eq!(table.admit(now, 7, id), Err(Barred::Channels { limit: 1 }));
-        table.release(id);
-        assert_eq!(table.admit(now, 7, id), Ok(()));
-        table.release(id);
-        assert_eq!(table.admit(now, 7, id), Err(Barred::PerDay { limit: 2 }));
-        assert_eq!(table.admit(now, 8, id), Ok(()));
-    }
-
-    #[test]
-    fn a_message_is_one_of_the_calls_of_a_day_and_takes_no_channel() {
-        let (mut table, id) =
-            one(|trunk| (trunk.calls_per_day, trunk.channels, trunk.cps) = (3, 1, 1));
-        let now = sim::start();
-        assert_eq!(table.admit_message(7, id), Ok(()));
-        assert_eq!(table.admit(now, 7, id), Ok(()));
-        assert_eq!(table.admit_message(7, id), Ok(()));
-        assert_eq!(table.admit_message(7, id), Err(Barred::PerDay { limit: 3 }));
-        assert_eq!(table.admit_message(8, id), Ok(()));
-    }
-
-    #[test]
-    fn a_limit_of_zero_lets_nothing_out() {
-        let now = sim::start();
-        for limit in [
-            |trunk: &mut TrunkOut| trunk.channels = 0,
-            |trunk: &mut TrunkOut| trunk.cps = 0,
-            |trunk: &mut TrunkOut| trunk.calls_per_day = 0,
-        ] {
-            let (mut table, id) = one(limit);
-            assert!(table.admit(now, 0, id).is_err());
-        }
-    }
-
-    #[test]
-    fn a_number_is_written_between_the_tech_prefix_and_postfix() {
-        let mut trunk = out(&["+"], 1);
-        (trunk.tech_prefix, trunk.tech_postfix) = ("1234#".to_owned(), "*9".to_owned());
-        assert_eq!(trunk.user("+15551112222"), "1234#+15551112222*9");
-    }
-}
+mod tests;
