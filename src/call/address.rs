@@ -36,6 +36,10 @@ pub struct Address {
     pub target: String,
     /// A name for the target: the display name the peer sent, or the extension.
     pub target_name: String,
+    /// What whoever asked for the call calls it.
+    pub name: String,
+    /// What whoever asked for the call says of it.
+    pub detail: String,
 }
 
 impl Address {
@@ -67,6 +71,8 @@ impl Address {
             kind,
             target,
             target_name: String::new(),
+            name: String::new(),
+            detail: String::new(),
         }
     }
 
@@ -77,6 +83,8 @@ impl Address {
             kind: AddressKind::Extension,
             target: name.to_owned(),
             target_name: name.to_owned(),
+            name: String::new(),
+            detail: String::new(),
         }
     }
 }

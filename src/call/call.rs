@@ -1,6 +1,7 @@
 //! One party: its status, the verbs on it, and what it reports.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -31,8 +32,8 @@ pub struct Call {
     status: CallStatus,
     is_incoming: bool,
     master: Option<CallId>,
-    source: Address,
-    destination: Address,
+    source: Arc<Address>,
+    destination: Arc<Address>,
     times: Times,
     answering: Option<CommandId>,
     /// The sound that fills silence.
@@ -74,8 +75,8 @@ impl Call {
         now: Instant,
         id: CallId,
         leg: Leg,
-        source: Address,
-        destination: Address,
+        source: impl Into<Arc<Address>>,
+        destination: impl Into<Arc<Address>>,
     ) -> Self {
         let mut call = Self::outgoing(now, id, leg, source, destination, None);
         call.times.enter(now, CallStatus::Ringing);
@@ -92,8 +93,8 @@ impl Call {
         now: Instant,
         id: CallId,
         leg: Leg,
-        source: Address,
-        destination: Address,
+        source: impl Into<Arc<Address>>,
+        destination: impl Into<Arc<Address>>,
         master: Option<CallId>,
     ) -> Self {
         Self {
@@ -102,8 +103,8 @@ impl Call {
             status: CallStatus::Dialing,
             is_incoming: false,
             master,
-            source,
-            destination,
+            source: source.into(),
+            destination: destination.into(),
             times: Times::new(now),
             answering: None,
             filling: None,
@@ -401,13 +402,13 @@ impl Call {
 
     /// Who calls.
     #[must_use]
-    pub const fn source(&self) -> &Address {
+    pub const fn source(&self) -> &Arc<Address> {
         &self.source
     }
 
     /// Who is called.
     #[must_use]
-    pub const fn destination(&self) -> &Address {
+    pub const fn destination(&self) -> &Arc<Address> {
         &self.destination
     }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use flowswitch_media::codec::Codec;
 use flowswitch_media::command::{Command, Direction, SessionConfig, SessionId};
 
+use super::reason::Mismatch;
 use crate::ids::Rng;
 use crate::sdp::SessionDescription;
 use crate::sdp::codecs::Codecs;
@@ -70,6 +71,8 @@ pub struct Leg {
     codec: Option<Codec>,
     /// The peer wants to hear nothing of us.
     is_held_by_peer: bool,
+    /// The last description of the peer that could not be followed.
+    mismatch: Option<Box<Mismatch>>,
     /// What we have told the peer that we want of the sound; `None` when it would not hear of it.
     told: Option<Direction>,
 }
@@ -102,6 +105,7 @@ impl Leg {
             is_configured: false,
             codec: None,
             is_held_by_peer: false,
+            mismatch: None,
             told: Some(Direction::SendRecv),
         }
     }
@@ -119,6 +123,7 @@ impl Leg {
             is_configured: false,
             codec: None,
             is_held_by_peer: false,
+            mismatch: None,
             told: Some(Direction::SendRecv),
         }
     }
@@ -259,6 +264,7 @@ impl Leg {
             Ok(config) => config,
             Err(error) => {
                 tracing::info!(dialog = ?self.dialog, %error, "answer refused");
+                self.fail_by(error);
                 return false;
             }
         };
@@ -297,6 +303,17 @@ impl Leg {
     #[must_use]
     pub const fn is_held_by_peer(&self) -> bool {
         self.is_held_by_peer
+    }
+
+    /// What stood against the last description of the peer that could not be followed.
+    #[must_use]
+    pub fn mismatch(&self) -> Option<&Mismatch> {
+        self.mismatch.as_deref()
+    }
+
+    fn fail_by(&mut self, error: NegotiateError) {
+        let ours = self.local.codecs.names();
+        self.mismatch = Some(Box::new(Mismatch { error, ours }));
     }
 
     // A party that we call.
@@ -399,6 +416,7 @@ impl Leg {
             }
             Err(error) => {
                 tracing::debug!(dialog = ?self.dialog, %error, "offer refused");
+                self.fail_by(error);
                 None
             }
         }

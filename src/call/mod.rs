@@ -6,6 +6,7 @@ pub mod address;
 pub mod cause;
 pub mod digits;
 pub mod q850;
+pub mod reason;
 
 #[expect(
     clippy::module_inception,

@@ -6,6 +6,12 @@ use super::call::Call;
 use super::leg::Down;
 
 impl Call {
+    /// What is silenced.
+    #[must_use]
+    pub const fn muted(&self) -> Mute {
+        self.muted
+    }
+
     /// Silences the party (in), what it would hear (out), or both, at once and beside what is silenced
     /// already, until [`unmute`](Self::unmute). Without effect on a call that is over.
     pub fn mute(&mut self, down: &mut Down<'_>, more: Mute) {

@@ -36,6 +36,8 @@ pub(in crate::call) fn call() -> Call {
         kind: AddressKind::Sip,
         target: "someone@example.com".into(),
         target_name: String::new(),
+        name: String::new(),
+        detail: String::new(),
     };
     let leg = Leg::new(DialogId(1), SESSION, local, None);
     let id = CallId(Rng::from_number(1).uuid());
