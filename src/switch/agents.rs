@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::Switch;
-use super::io::Report;
+use super::report::Report;
 use crate::ids::CallId;
 use crate::store::agents::{AgentStatus, AgentTable};
 

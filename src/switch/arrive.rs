@@ -1,16 +1,20 @@
 //! From an INVITE to a call with a running flow: who calls, what is dialled, where the sound goes.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use flowswitch_media::command::{Command, Direction, MediaError, SessionId};
 
+use super::direct::dialled_kind;
 use super::identity::asks_for_privacy;
+use super::refusing::Turned;
+use super::telling::RunShown;
 use super::{Entry, Run, Switch};
 use crate::call::address::{Address, dialled};
 use crate::call::cause::{Cause, Why};
+use crate::call::reason::{Mismatch, NotTaken};
 use crate::call::{Call, Leg};
 use crate::flow::{
     self, Activeflow, CallVariables, Flow, FlowEvent, OnComplete, Reference, ReferenceType,
@@ -27,19 +31,23 @@ use crate::sip::message::{HeaderName, Request, Status, Uri};
 use crate::sip::{DialogId, Hop};
 use crate::status::{CallStatus, HangupReason};
 use crate::store::access::Origin;
+use crate::store::call_state::CallKind;
+use crate::store::timeline::Timeline;
 
 /// A caller who is let in and waits for its RTP port.
 pub(super) struct Arrival {
-    dialog: DialogId,
+    pub(super) dialog: DialogId,
     meets: Meets,
     offer: Option<SessionDescription>,
-    source: Address,
-    destination: Address,
+    pub(super) source: Address,
+    pub(super) destination: Address,
     advertised: IpAddr,
-    peer: IpAddr,
+    pub(super) remote: SocketAddr,
     codecs: Codecs,
     is_private: bool,
     srtp: SrtpPolicy,
+    kind: CallKind,
+    pub(super) timeline: Timeline,
 }
 
 /// What a caller meets.
@@ -70,7 +78,7 @@ impl Switch {
     /// Whether the endpoint may answer this peer's mistakes.
     pub(super) fn is_trusted(&self, now: Instant, hop: &Hop) -> bool {
         let address = hop.remote.ip();
-        self.access.origin(address) != Origin::Stranger
+        self.config.access.origin(address) != Origin::Stranger
             || self.registrar.is_source_registered(hop.remote)
             || self.carriers.at(now, address).is_some()
     }
@@ -82,16 +90,33 @@ impl Switch {
         request: &Request,
         hop: Hop,
     ) {
-        match self.admit(now, dialog, request, &hop) {
-            Ok(arrival) => {
-                let session = self.next_session();
+        let failed = self.authenticator.stats().failed;
+        let admitted = self.admit(now, dialog, request, &hop);
+        let has_failed = self.authenticator.stats().failed > failed;
+        let refusal = match admitted {
+            Ok(mut arrival) => {
+                let session = self.next_session(None);
+                if let Some(message) = self.take_fresh(dialog) {
+                    arrival.timeline.push_sip(self.tap.at, message);
+                }
                 self.dialogs.insert(dialog, session);
                 self.arrivals.insert(session, arrival);
                 let local = hop.local.ip();
                 self.media.push_back(Command::Open { session, local });
+                return;
             }
-            Err(Refusal::Silence) => self.endpoint.ignore(now, dialog),
-            Err(Refusal::Status(status, headers)) => {
+            Err(Turned(refusal, mismatch)) => {
+                let status = match &refusal {
+                    Refusal::Silence => None,
+                    Refusal::Status(status, _) => Some(*status),
+                };
+                self.turned(dialog, request, &hop, (status, mismatch), has_failed);
+                refusal
+            }
+        };
+        match refusal {
+            Refusal::Silence => self.endpoint.ignore(now, dialog),
+            Refusal::Status(status, headers) => {
                 tracing::debug!(?dialog, remote = %hop.remote, status = status.code(), "call refused");
                 self.endpoint.refuse(now, dialog, status, headers);
             }
@@ -104,11 +129,11 @@ impl Switch {
         dialog: DialogId,
         request: &Request,
         hop: &Hop,
-    ) -> Result<Arrival, Refusal> {
+    ) -> Result<Arrival, Turned> {
         let extension = self.identify(now, request, hop)?;
         let is_full = self.calls.len() + self.arrivals.len() >= self.config.calls;
         if self.stopping.is_some() || self.is_overloaded || is_full {
-            return Err(Refusal::Status(Status::SERVICE_UNAVAILABLE, later()));
+            return Err(Refusal::Status(Status::SERVICE_UNAVAILABLE, later()).into());
         }
         let is_known = |user: &str| self.flows.claimed(user).is_some();
         let meant = self.meant(now, request, hop, is_known);
@@ -128,7 +153,9 @@ impl Switch {
         if let Some(Err(error)) = offer.as_ref().map(check) {
             tracing::info!(?dialog, remote = %hop.remote, %error, "call refused with 488");
             let warning = (HeaderName::Warning, Bytes::from(error.warning()));
-            return Err(Refusal::Status(Status::NOT_ACCEPTABLE_HERE, vec![warning]));
+            let ours = codecs.names();
+            let refusal = Refusal::Status(Status::NOT_ACCEPTABLE_HERE, vec![warning]);
+            return Err(Turned(refusal, Some(Box::new(Mismatch { error, ours }))));
         }
         let source = match extension {
             Some(extension) => Address::extension(&extension),
@@ -142,10 +169,12 @@ impl Switch {
             source,
             destination,
             advertised,
-            peer: hop.remote.ip(),
+            remote: hop.remote,
             codecs: codecs.clone(),
             is_private: asks_for_privacy(&request.headers),
             srtp,
+            kind: self.kind_of(&meant),
+            timeline: Timeline::new(),
         })
     }
 
@@ -171,6 +200,15 @@ impl Switch {
         direct.flatten().map(Meets::Flow).ok_or(Status::NOT_FOUND)
     }
 
+    /// What a call is for: a conference where that is dialled without a flow.
+    fn kind_of(&self, meant: &Uri) -> CallKind {
+        let has_flow = dialled(meant).is_some_and(|user| self.flows.route(user).is_some());
+        match (!has_flow).then(|| dialled_kind(meant)).flatten() {
+            Some(("conference", _)) => CallKind::Conference,
+            _ => CallKind::Flow,
+        }
+    }
+
     /// Who calls: an extension, by digest, when the caller says it is one; nobody in particular when
     /// its address is known. A stranger must have registered from there, and prove who it is again.
     pub(super) fn identify(
@@ -188,10 +226,10 @@ impl Switch {
         }
         let from = request.headers.from().map_err(|_| Status::BAD_REQUEST)?;
         let claimed = dialled(&from.uri).unwrap_or_default();
-        if !is_stranger && self.access.password(claimed).is_none() {
+        if !is_stranger && self.config.access.password(claimed).is_none() {
             return Ok(None);
         }
-        let access = &self.access;
+        let access = &self.config.access;
         let source = hop.remote.ip();
         match self
             .authenticator
@@ -230,7 +268,7 @@ impl Switch {
             session_id: u64::from(self.rng.next_u32()),
             version: 1,
             cname: self.rng.token(16),
-            peer: arrival.peer,
+            peer: arrival.remote.ip(),
             direction: Direction::SendRecv,
             codecs: arrival.codecs,
             payload_types: PayloadTypes::default(),
@@ -242,15 +280,20 @@ impl Switch {
         self.sessions.insert(session, id);
         let mut entry = Box::new(Entry::new(call));
         entry.is_private = arrival.is_private;
+        entry.shown.kind = arrival.kind;
+        entry.timeline = arrival.timeline;
+        entry.opened(self.tap.at, port);
+        entry.stands(self.tap.at);
         self.calls.insert(id, entry);
         self.counts.incoming += 1;
         match arrival.meets {
             Meets::Flow(flow) => {
                 tracing::info!(call = %id, flow = %flow.name, "call arrived");
-                self.start_flow(now, id, &flow, None);
+                self.start_flow(now, id, &flow, &[], None);
             }
             Meets::Place(replaced) => {
                 tracing::info!(call = %id, "call arrived, in place of another");
+                self.tell_created(now, id);
                 if let Err(status) = self.replace(now, id, replaced) {
                     let cause =
                         Cause::local(HangupReason::Failed, Why::NothingToReplace(status.code()));
@@ -293,17 +336,25 @@ impl Switch {
         let Some(arrival) = self.arrivals.remove(&session) else {
             return;
         };
-        self.dialogs.remove(&arrival.dialog);
+        let dialog = arrival.dialog;
+        self.dialogs.remove(&dialog);
         let status = Status::SERVICE_UNAVAILABLE;
-        self.endpoint.refuse(now, arrival.dialog, status, later());
+        let why = match self.stopping {
+            Some(_) => NotTaken::Stopping,
+            None => NotTaken::NoPort,
+        };
+        self.gone_before(arrival, Some(status), &why);
+        self.endpoint.refuse(now, dialog, status, later());
     }
 
-    /// Starts the flow of a call, one that does not ring with its status as the first news.
+    /// Starts the flow of a call with its own and `more` variables, one that does not ring with its status as
+    /// the first news.
     pub(super) fn start_flow(
         &mut self,
         now: Instant,
         call: CallId,
         flow: &Flow,
+        more: &[(String, String)],
         first: Option<FlowEvent>,
     ) {
         let Some(entry) = self.calls.get_mut(&call) else {
@@ -311,17 +362,23 @@ impl Switch {
         };
         let id = ActiveflowId(self.rng.uuid());
         entry.activeflow = Some(id);
-        let variables = variables(&entry.call);
+        let more = more
+            .iter()
+            .cloned()
+            .map(|(name, value)| (name.into(), value));
+        let mut variables = variables(&entry.call).to_pairs();
+        variables.extend(more);
         let limits = self.config.flow_limits;
         let activeflow = Activeflow::new(
             id,
             flow,
             call_reference(call),
-            variables.to_pairs(),
+            variables,
             self.epoch,
             limits,
             self.rng.fork(),
         );
+        self.show_flow(now, call, id, activeflow.flow_id());
         self.run(now, activeflow, Some(call), 0, first);
     }
 
@@ -385,7 +442,8 @@ impl Switch {
         self.run(now, activeflow, None, generation, None);
     }
 
-    fn run(
+    /// Starts a run of a flow, after the first news.
+    pub(super) fn run(
         &mut self,
         now: Instant,
         activeflow: Activeflow,
@@ -404,8 +462,11 @@ impl Switch {
                 talking: None,
                 generation,
                 calls: 0,
+                shown: RunShown::new(self.epoch.since_1970(now)),
+                noted: 0,
             }),
         );
+        self.tell_started(now, id);
         self.with_flow(now, id, |flow| {
             if let Some(event) = first {
                 flow.handle_event(now, event);
@@ -436,8 +497,11 @@ pub(super) fn as_of_flows(address: &Address) -> flow::Address {
         kind: address.kind.as_str().to_owned(),
         target: address.target.clone(),
         target_name: address.target_name.clone(),
-        name: address.target_name.clone(),
-        detail: String::new(),
+        name: match address.name.is_empty() {
+            true => address.target_name.clone(),
+            false => address.name.clone(),
+        },
+        detail: address.detail.clone(),
     }
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::outside::{Mail, OrderId, OutsideAnswer, OutsideFailure, OutsideRequest};
 use super::{Output, Switch};
 use crate::flow::{AiSummary, Direction, Email, FlowCommandId, FlowEvent, FlowOutcome};
-use crate::ids::ActiveflowId;
+use crate::ids::{ActiveflowId, CallId};
 
 /// Whom the answer to an order is for.
 #[derive(Debug)]
@@ -18,11 +18,10 @@ pub(super) enum Asker {
     Fetch(ActiveflowId, FlowCommandId),
     /// A message under way.
     Message(Uuid),
-    /// A transcription: words of its call.
+    /// A transcription: words of one of its calls.
     Transcript {
         transcribe: Uuid,
-        direction: Direction,
-        at: Duration,
+        said: (CallId, Direction, Duration),
     },
     /// A talk: what the caller said.
     Heard(ActiveflowId, Uuid),
@@ -56,6 +55,7 @@ impl Switch {
         } else {
             Err(OutsideFailure::Busy)
         };
+        self.exchange_begins(order, &asker, &request);
         self.asked.insert(order, asker);
         match possible {
             Ok(()) => self.outputs.push_back(Output::Outside { order, request }),
@@ -85,11 +85,9 @@ impl Switch {
                 self.with_flow(now, id, |flow| flow.handle_event(now, event));
             }
             Asker::Message(message) => self.gateway_answered(now, message, &answer),
-            Asker::Transcript {
-                transcribe,
-                direction,
-                at,
-            } => self.handle_transcript(now, transcribe, direction, at, text(&answer)),
+            Asker::Transcript { transcribe, said } => {
+                self.handle_transcript(now, transcribe, said, text(&answer));
+            }
             Asker::Heard(id, talk) => {
                 self.with_talk(now, id, talk, |talk| talk.handle_heard(text(&answer)));
             }

@@ -17,15 +17,16 @@ use flowswitch_media::command::{BridgeId, Part};
 use flowswitch_media::dtmf::Digit;
 use uuid::Uuid;
 
-use super::io::Report;
+use super::report::{ConfbridgeNews, Report};
 use super::{Purpose, Switch};
 use crate::flow::{FlowCommandId, FlowOutcome};
-use crate::ids::{ActiveflowId, CallId};
+use crate::ids::{ActiveflowId, CallId, IdMap};
+use crate::store::confbridges::{ConfbridgeOf, ConfbridgeState};
 
 /// All bridges.
 #[derive(Debug, Default)]
 pub(super) struct Bridges {
-    bridges: HashMap<BridgeId, Bridge>,
+    bridges: IdMap<BridgeId, Bridge>,
     names: HashMap<Uuid, BridgeId>,
 }
 
@@ -36,7 +37,11 @@ pub(super) struct Bridge {
     pub confbridge: Uuid,
     /// What it is for.
     pub kind: BridgeKind,
+    /// What is said in it is written down.
+    pub transcribing: Option<Uuid>,
     members: Vec<Member>,
+    /// When it came to be, since 1970.
+    created: Duration,
 }
 
 /// What a bridge is for.
@@ -71,6 +76,10 @@ impl Bridges {
         self.bridges.get(&bridge)
     }
 
+    pub(super) fn get_mut(&mut self, bridge: BridgeId) -> Option<&mut Bridge> {
+        self.bridges.get_mut(&bridge)
+    }
+
     /// How many there are.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
@@ -84,7 +93,8 @@ impl Bridge {
         self.members.iter().map(|member| member.call)
     }
 
-    fn has(&self, call: CallId) -> bool {
+    /// Claims that a call is in it.
+    pub(super) fn has(&self, call: CallId) -> bool {
         self.members().any(|member| member == call)
     }
 
@@ -99,16 +109,26 @@ impl Bridge {
 }
 
 impl Switch {
-    /// Makes a bridge for a first member that is about to join it.
-    pub(super) fn new_bridge(&mut self, confbridge: Uuid, kind: BridgeKind) -> BridgeId {
-        let id = BridgeId(self.next_number());
+    /// Makes a bridge for a call that is about to join it, on its lane.
+    pub(super) fn new_bridge(
+        &mut self,
+        now: Instant,
+        confbridge: Uuid,
+        kind: BridgeKind,
+        call: CallId,
+    ) -> BridgeId {
+        let lane = self.lane_of(call).unwrap_or_default();
+        let id = BridgeId::on(lane, self.next_number());
         let bridge = Bridge {
             confbridge,
             kind,
+            transcribing: None,
             members: Vec::new(),
+            created: self.epoch.since_1970(now),
         };
         self.bridges.bridges.insert(id, bridge);
         self.bridges.names.insert(confbridge, id);
+        self.tell_confbridge(now, ConfbridgeNews::Created, id);
         id
     }
 
@@ -140,7 +160,7 @@ impl Switch {
             room.members.push(Member { call, order });
             self.member_joined(now, call, bridge);
         }
-        self.close_if_empty(bridge);
+        self.close_if_empty(now, bridge);
         has_joined
     }
 
@@ -154,7 +174,8 @@ impl Switch {
         };
         let (confbridge, kind) = (*confbridge, *kind);
         tracing::debug!(%call, %confbridge, "joined");
-        self.report(Report::BridgeJoined { confbridge, call });
+        self.tell_confbridge(now, ConfbridgeNews::Joined(call), bridge);
+        self.overhear_member(now, call, bridge);
         match kind {
             BridgeKind::Conference(_) => self.came_to_conference(confbridge, call),
             BridgeKind::Queue(place) => self.came_to_service(now, place, call),
@@ -183,7 +204,8 @@ impl Switch {
         };
         let confbridge = room.confbridge;
         tracing::debug!(%call, %confbridge, "left");
-        self.report(Report::BridgeLeft { confbridge, call });
+        self.tell_confbridge(now, ConfbridgeNews::Leaved(call), bridge);
+        self.leave_overhearing(now, call);
         if let Some((flow, command)) = member.order {
             self.finish_flow_command(now, flow, command, FlowOutcome::Done);
         }
@@ -192,7 +214,7 @@ impl Switch {
         if !self.left_transfer(now, bridge, call) {
             self.someone_left(now, bridge, call);
         }
-        self.close_if_empty(bridge);
+        self.close_if_empty(now, bridge);
     }
 
     /// What becomes of those who are still in a bridge that `left` has left.
@@ -232,24 +254,16 @@ impl Switch {
         if let (Some((member, left)), Some(room)) = (taken, rooms.get_mut(&to)) {
             room.members.push(member);
             tracing::debug!(%call, from = %left, to = %reached, "moved");
-            for report in [
-                Report::BridgeLeft {
-                    confbridge: left,
-                    call,
-                },
-                Report::BridgeJoined {
-                    confbridge: reached,
-                    call,
-                },
-            ] {
-                self.report(report);
-            }
+            self.tell_confbridge(now, ConfbridgeNews::Leaved(call), from);
+            self.tell_confbridge(now, ConfbridgeNews::Joined(call), to);
         }
         let part = self.part_of(call, Part::FULL);
         self.with_call(now, call, |call, down| {
             call.join(down, to, part);
         });
-        self.close_if_empty(from);
+        self.leave_overhearing(now, call);
+        self.overhear_member(now, call, to);
+        self.close_if_empty(now, from);
         self.retune_bridge(now, to);
     }
 
@@ -259,12 +273,37 @@ impl Switch {
     }
 
     /// Forgets a bridge that nobody is in.
-    pub(super) fn close_if_empty(&mut self, bridge: BridgeId) {
+    pub(super) fn close_if_empty(&mut self, now: Instant, bridge: BridgeId) {
         let is_empty = |bridge: &&Bridge| bridge.members.is_empty();
         if let Some(room) = self.bridges.bridges.get(&bridge).filter(is_empty) {
+            let transcribing = room.transcribing;
             self.bridges.names.remove(&room.confbridge);
+            self.tell_confbridge(now, ConfbridgeNews::Terminated, bridge);
             self.bridges.bridges.remove(&bridge);
+            if let Some(transcribe) = transcribing {
+                self.stop_overhearing(now, transcribe);
+            }
         }
+    }
+
+    /// Tells something of a bridge.
+    pub(super) fn tell_confbridge(&mut self, now: Instant, news: ConfbridgeNews, bridge: BridgeId) {
+        let Some(room) = self.bridges.get(bridge) else {
+            return;
+        };
+        let confbridge = ConfbridgeState {
+            id: room.confbridge,
+            of: match room.kind {
+                BridgeKind::Connect => ConfbridgeOf::Connect,
+                BridgeKind::Conference(conference) => ConfbridgeOf::Conference(conference),
+                BridgeKind::Queue(place) => ConfbridgeOf::Queuecall(place),
+                BridgeKind::Bare => ConfbridgeOf::Flow,
+            },
+            calls: room.members.len(),
+            created: room.created,
+            updated: self.epoch.since_1970(now),
+        };
+        self.report(Report::Confbridge { news, confbridge });
     }
 
     /// The bridge a call is in.
@@ -292,7 +331,7 @@ impl Switch {
             let why = "there is no call, or no such bridge";
             return self.finish_flow_command(now, id, command, FlowOutcome::Failed { why });
         };
-        let Some(bridge) = self.bridge_for(confbridge, call) else {
+        let Some(bridge) = self.bridge_for(now, confbridge, call) else {
             return self.finish_flow_command(now, id, command, FlowOutcome::Done);
         };
         let order = Some((id, command));

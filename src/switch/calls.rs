@@ -1,26 +1,26 @@
 //! Calls that are made to meet a flow of their own: the `call` of a flow, and what is asked from outside.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use super::dial::{DialFor, Dialing, Made};
+use uuid::Uuid;
+
+use super::control::{ControlError, Uncalled};
+use super::dial::{DialFor, Made};
 use super::route::Destination;
 use super::{Meeting, Switch};
-use crate::flow::{CallFlow, FlowCommandId, FlowEvent, FlowOutcome, NewCalls};
+use crate::flow::{Address, FlowCommandId, FlowEvent, FlowOutcome, NewCalls};
 use crate::ids::{ActiveflowId, CallId};
 use crate::status::CallStatus;
 use crate::store::agents::RingMethod;
+use crate::store::groupcalls::AnswerMethod;
 
-/// Why no call was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CallsRefused {
-    /// The flow that they shall meet does not exist.
-    #[error("there is no such flow")]
-    NoSuchFlow,
-    /// Nobody to call is among the destinations, or a limit was reached.
-    #[error("none of the destinations can be called")]
-    Nobody,
+/// What comes of an order to call several: in the order of its destinations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct CallsMade {
+    /// Of numbers and SIP addresses.
+    pub calls: Vec<CallId>,
+    /// Of extensions and agents.
+    pub groupcalls: Vec<Uuid>,
 }
 
 /// On whose behalf calls are made; nobody's who is known here, by default.
@@ -35,43 +35,6 @@ pub(super) struct OnBehalf {
 }
 
 impl Switch {
-    /// Makes calls for somebody outside: one for each number and SIP address; of an extension or agent all
-    /// telephones ring, and the first who answers gets it. `chained` means nothing here. The calls that
-    /// were made so far are returned; each runs its flow when it is answered.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn create_calls(
-        &mut self,
-        now: Instant,
-        calls: NewCalls,
-    ) -> Result<Vec<CallId>, CallsRefused> {
-        let made = self.make_calls(now, OnBehalf::default(), &calls);
-        self.settle(now);
-        made
-    }
-
-    /// Makes a groupcall for somebody outside: the destinations ring all at once or one after another, the
-    /// first who answers meets the flow, and the others are given up. The calls that were made so far are
-    /// returned.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn create_groupcall(
-        &mut self,
-        now: Instant,
-        calls: &NewCalls,
-        method: RingMethod,
-    ) -> Result<Vec<CallId>, CallsRefused> {
-        let (made, destinations) = self.prepare(OnBehalf::default(), calls)?;
-        let created = self.group(now, made, method, destinations);
-        self.settle(now);
-        if created.is_empty() {
-            return Err(CallsRefused::Nobody);
-        }
-        Ok(created)
-    }
-
     /// Carries out the `call` of a flow.
     pub(super) fn call_others(
         &mut self,
@@ -86,60 +49,103 @@ impl Switch {
             master: caller.filter(|_| calls.chained),
             caller,
         };
-        let outcome = match self.make_calls(now, behalf, &calls) {
+        let outcome = match self.make_calls(now, behalf, &calls, Vec::new()) {
             Ok(made) => {
-                tracing::debug!(activeflow = %id, calls = made.len(), "calls are made");
+                let (calls, groupcalls) = (made.calls.len(), made.groupcalls.len());
+                tracing::debug!(activeflow = %id, calls, groupcalls, "calls are made");
                 FlowOutcome::Done
             }
-            Err(CallsRefused::NoSuchFlow) => FlowOutcome::Failed {
+            Err(ControlError::NoSuchFlow { .. }) => FlowOutcome::Failed {
                 why: "there is no such flow for the calls",
             },
-            Err(CallsRefused::Nobody) => FlowOutcome::Failed {
+            Err(_) => FlowOutcome::Failed {
                 why: "none of the destinations can be called",
             },
         };
         self.finish_flow_command(now, id, command, outcome);
     }
 
-    fn make_calls(
+    /// Makes calls, each of which meets a flow with these variables: one for each number and SIP address; of
+    /// an extension or agent all telephones ring, and the first who answers gets it. What cannot be called
+    /// is passed over.
+    pub(super) fn make_calls(
         &mut self,
         now: Instant,
         behalf: OnBehalf,
         calls: &NewCalls,
-    ) -> Result<Vec<CallId>, CallsRefused> {
-        let (made, destinations) = self.prepare(behalf, calls)?;
-        let mut created = Vec::new();
+        variables: Vec<(String, String)>,
+    ) -> Result<CallsMade, ControlError> {
+        let (made, destinations) = self.prepare(behalf, calls, variables)?;
+        let usual = (RingMethod::RingAll, AnswerMethod::HangupOthers);
+        let mut created = CallsMade::default();
         for destination in destinations {
             match destination {
                 Destination::Party(party) => {
-                    created.extend(self.call_party(now, party, &made, None));
+                    let call = self.call_party(now, party, &made, None);
+                    created.calls.extend(call);
                 }
                 group @ Destination::Group(_) => {
-                    created.extend(self.group(now, made.clone(), RingMethod::RingAll, vec![group]));
+                    let groupcall = self.group(now, made.clone(), usual, vec![group]);
+                    created.groupcalls.extend(groupcall);
                 }
                 Destination::Conference(_) => {
                     tracing::warn!("a conference cannot be called: it is joined");
                 }
             }
         }
-        if created.is_empty() {
-            return Err(CallsRefused::Nobody);
+        if created == CallsMade::default() {
+            let why = self.why_not(&calls.destinations);
+            return Err(ControlError::NobodyToCall { why });
         }
         Ok(created)
+    }
+
+    /// Makes a groupcall for somebody outside: the destinations ring all at once or one after another, and
+    /// whoever answers meets a flow with these variables.
+    pub(super) fn make_groupcall(
+        &mut self,
+        now: Instant,
+        calls: &NewCalls,
+        variables: Vec<(String, String)>,
+        methods: (RingMethod, AnswerMethod),
+    ) -> Result<Uuid, ControlError> {
+        let (made, destinations) = self.prepare(OnBehalf::default(), calls, variables)?;
+        let groupcall = self.group(now, made, methods, destinations);
+        groupcall.ok_or_else(|| ControlError::NobodyToCall {
+            why: self.why_not(&calls.destinations),
+        })
+    }
+
+    /// What speaks against calling the first of these, when none could be called.
+    pub(super) fn why_not(&self, addresses: &[Address]) -> Uncalled {
+        let Some(address) = addresses.first() else {
+            return Uncalled::NoAddress;
+        };
+        let is_extension = |name: &String| self.config.access.password(name).is_some();
+        match address.kind.as_str() {
+            "extension"
+                if [&address.target, &address.target_name].map(is_extension) == [false; 2] =>
+            {
+                Uncalled::NoSuchExtension
+            }
+            "extension" => Uncalled::NotRegistered,
+            "agent" if self.config.directory.agents.find(&address.target).is_none() => {
+                Uncalled::NoSuchAgent
+            }
+            "agent" => Uncalled::AgentUnreachable,
+            "conference" => Uncalled::Conference,
+            "tel" | "sip" => Uncalled::Limit,
+            _ => Uncalled::Kind,
+        }
     }
 
     fn prepare(
         &self,
         behalf: OnBehalf,
         calls: &NewCalls,
-    ) -> Result<(Made, Vec<Destination>), CallsRefused> {
-        let flow = match &calls.flow {
-            CallFlow::Inline(flow) => Arc::clone(flow),
-            CallFlow::Stored(id) => {
-                let found = self.flows.find(id).cloned();
-                found.ok_or(CallsRefused::NoSuchFlow)?
-            }
-        };
+        variables: Vec<(String, String)>,
+    ) -> Result<(Made, Vec<Destination>), ControlError> {
+        let flow = self.flow_to_meet(&calls.flow)?;
         // A call that can take no more of them has none that are chained to it.
         let is_alive = |master: &CallId| {
             let entry = self.calls.get(master);
@@ -151,27 +157,26 @@ impl Switch {
             flow: behalf.flow,
             meets: Some(Meeting {
                 flow,
+                variables: variables.into(),
                 is_early: calls.early_execution,
             }),
         };
         Ok((made, self.destinations(&calls.destinations)))
     }
 
+    /// Calls several of whom one is wanted; `None` when nobody could be called.
     fn group(
         &mut self,
         now: Instant,
         made: Made,
-        method: RingMethod,
+        (rings, answer): (RingMethod, AnswerMethod),
         destinations: Vec<Destination>,
-    ) -> Vec<CallId> {
-        let dial = self.dial(now, DialFor::Calls, made, method, destinations);
+    ) -> Option<Uuid> {
+        let dial = self.dial(now, DialFor::Calls(answer), made, rings, destinations);
         if !self.is_ringing(dial) {
             self.forget_dial(dial);
         }
-        self.dials
-            .get(&dial)
-            .map(Dialing::calls)
-            .unwrap_or_default()
+        self.dials.get(&dial).map(|dial| dial.groupcall)
     }
 
     /// Starts the flow that a called party meets, when it has answered or, if that is wanted, when it rings.
@@ -187,6 +192,6 @@ impl Switch {
             return;
         };
         let first = FlowEvent::CallStatus { status };
-        self.start_flow(now, id, &meeting.flow, Some(first));
+        self.start_flow(now, id, &meeting.flow, &meeting.variables, Some(first));
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Carriers {
 pub(super) struct Carrier {
     pub enrolment: Option<Enrolment>,
     pub pulse: Pulse,
+    /// It is called no more.
+    is_leaving: bool,
 }
 
 /// Our registration at a trunk, and where it is kept.
@@ -70,31 +72,107 @@ impl Carriers {
         now: Instant,
         trunks: &TrunkTable,
         probed_every: Option<Duration>,
-        mut rng: Rng,
+        rng: Rng,
     ) -> Self {
-        let mut deadlines = DeadlineQueue::new();
-        let carrier = |trunk| {
-            let out = trunks.get(trunk);
-            let enrolment = out.register.then(|| Enrolment::new(out, rng.fork()));
-            let probed_every = probed_every.filter(|_| out.probe);
-            let spread = probed_every.map(|every| every / 3 * rng.below(101) / 100);
-            let carrier = Carrier {
-                enrolment,
-                pulse: Pulse::beginning(spread.map(|spread| now + spread)),
-            };
-            let begin = carrier.enrolment.as_ref().map(|_| now);
-            let at = [begin, carrier.pulse.poll_timeout()];
-            deadlines.set(trunk, at.into_iter().flatten().min());
-            (trunk, carrier)
-        };
-        let carriers = trunks.ids().map(carrier).collect();
-        Self {
-            carriers,
-            deadlines,
+        let mut carriers = Self {
+            carriers: BTreeMap::new(),
+            deadlines: DeadlineQueue::new(),
             rng,
             probed_every,
             is_stopping: false,
+        };
+        for trunk in trunks.ids() {
+            carriers.add(now, trunk, trunks.get(trunk));
         }
+        carriers
+    }
+
+    /// Begins with a trunk: nothing is known of it yet.
+    pub(super) fn add(&mut self, now: Instant, trunk: TrunkId, out: &TrunkOut) {
+        let rng = &mut self.rng;
+        let enrolment = out.register.then(|| Enrolment::new(out, rng.fork()));
+        let probed_every = self.probed_every.filter(|_| out.probe);
+        let spread = probed_every.map(|every| every / 3 * rng.below(101) / 100);
+        let carrier = Carrier {
+            enrolment,
+            pulse: Pulse::beginning(spread.map(|spread| now + spread)),
+            is_leaving: false,
+        };
+        let begin = carrier.enrolment.as_ref().map(|_| now);
+        let at = [begin, carrier.pulse.poll_timeout()];
+        self.deadlines.set(trunk, at.into_iter().flatten().min());
+        self.carriers.insert(trunk, carrier);
+    }
+
+    /// Goes on with our registration at a trunk by another account or way. `false`: there is none, or it is
+    /// somebody else who is to be registered.
+    pub(super) fn renew(&mut self, trunk: TrunkId, out: &TrunkOut) -> bool {
+        let (registrar, _, address) = who_registers(out);
+        let is_renewed = self.with_enrolment(trunk, |enrolment| {
+            let is_same = out.register && *enrolment.registration.address() == address;
+            if is_same {
+                (enrolment.home, enrolment.told) = (None, None);
+                enrolment.hops.clear();
+                enrolment.registration.renew(registrar, out.account.clone());
+            }
+            is_same
+        });
+        is_renewed == Some(true)
+    }
+
+    /// Lets a trunk be asked how it is, or no more, where that is another than before.
+    pub(super) fn ask_or_leave(&mut self, now: Instant, trunk: TrunkId, out: &TrunkOut) {
+        let is_asked = self.probed_every.is_some() && out.probe;
+        self.with(trunk, |carrier| match is_asked {
+            true => carrier.pulse.begin(now),
+            false => carrier.pulse.rest(),
+        });
+    }
+
+    /// Ends what is kept up with a trunk that is called no more, under the id by which that is finished.
+    /// `false`: there is nothing to be finished.
+    pub(super) fn leave(&mut self, trunk: TrunkId, under: TrunkId) -> bool {
+        self.deadlines.set(trunk, None);
+        let carrier = self.carriers.remove(&trunk);
+        let Some(mut enrolment) = carrier.and_then(|carrier| carrier.enrolment) else {
+            return false;
+        };
+        enrolment.hops.clear();
+        enrolment.registration.stop();
+        let carrier = Carrier {
+            enrolment: Some(enrolment),
+            pulse: Pulse::default(),
+            is_leaving: true,
+        };
+        self.carriers.insert(under, carrier);
+        true
+    }
+
+    /// Forgets those that are called no more and at which nothing is left to be done.
+    pub(super) fn forget_left(&mut self) {
+        let Self {
+            carriers,
+            deadlines,
+            ..
+        } = self;
+        carriers.retain(|trunk, carrier| {
+            let is_over = carrier.is_leaving && carrier.is_idle();
+            if is_over {
+                deadlines.set(*trunk, None);
+            }
+            !is_over
+        });
+    }
+
+    /// Claims that something is kept up with a trunk, or is being ended.
+    pub(super) fn has(&self, trunk: TrunkId) -> bool {
+        self.carriers.contains_key(&trunk)
+    }
+
+    /// Claims that our registration there is being ended.
+    pub(super) fn is_leaving(&self, trunk: TrunkId) -> bool {
+        let carrier = self.carriers.get(&trunk);
+        self.is_stopping || carrier.is_some_and(|carrier| carrier.is_leaving)
     }
 
     /// Lets all registrations be ended, and nobody be asked any more how it is; gives the trunks that now
@@ -183,22 +261,18 @@ impl Carriers {
         enrolment.map_or(&[], |enrolment| enrolment.registration.service_route())
     }
 
-    /// Claims that the switch is about to stop.
-    pub(super) const fn is_stopping(&self) -> bool {
-        self.is_stopping
-    }
-
     /// Claims that no trunk knows us, nor is asked to.
     pub(super) fn is_idle(&self) -> bool {
-        let mut all = self.carriers.values();
-        all.all(|carrier| {
-            let enrolment = carrier.enrolment.as_ref();
-            enrolment.is_none_or(|enrolment| enrolment.registration.is_idle())
-        })
+        self.carriers.values().all(Carrier::is_idle)
     }
 }
 
 impl Carrier {
+    fn is_idle(&self) -> bool {
+        let enrolment = self.enrolment.as_ref();
+        enrolment.is_none_or(|enrolment| enrolment.registration.is_idle())
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         let enrolment = self.enrolment.as_ref();
         let registration = enrolment.and_then(|enrolment| enrolment.registration.poll_timeout());
@@ -209,15 +283,11 @@ impl Carrier {
 
 impl Enrolment {
     fn new(out: &TrunkOut, rng: Rng) -> Self {
-        let account = out.account.clone();
-        let name = account.as_ref().map(|account| account.username.as_str());
-        let (user, address) = own_address(out, name.unwrap_or_default());
-        let mut registrar = SipUri::new(out.host.host.clone());
-        registrar.port = out.host.port;
+        let (registrar, user, address) = who_registers(out);
         let config = RegistrationConfig {
-            registrar: Uri::Sip(registrar),
+            registrar,
             address,
-            account,
+            account: out.account.clone(),
             expires: EXPIRES,
         };
         let mut registration = Registration::new(config, rng);
@@ -243,6 +313,18 @@ impl Enrolment {
         hops.sort_by_cached_key(|hop| (is_silent(hop), Some(*hop) != home));
         self.hops = hops.into();
     }
+}
+
+/// The registrar of a trunk, the user part of our Contact there, and who is registered.
+fn who_registers(out: &TrunkOut) -> (Uri, String, NameAddr) {
+    let name = out
+        .account
+        .as_ref()
+        .map(|account| account.username.as_str());
+    let (user, address) = own_address(out, name.unwrap_or_default());
+    let mut registrar = SipUri::new(out.host.host.clone());
+    registrar.port = out.host.port;
+    (Uri::Sip(registrar), user, address)
 }
 
 /// Who we are at a trunk: the user part and the whole address. An account may be named with its domain.

@@ -39,8 +39,8 @@ pub(super) struct Conferences {
 
 #[derive(Debug)]
 struct Room {
-    conference: Uuid,
-    is_recorded: bool,
+    /// As it was configured when the room opened.
+    conference: Conference,
     was_used: bool,
     participants: Vec<Participant>,
 }
@@ -66,8 +66,13 @@ pub(super) enum ConferenceEvent {
     Record { conference: Uuid, confbridge: Uuid },
     /// Take somebody out of its bridge.
     Kick { call: CallId, confbridge: Uuid },
+    /// Its time is over, and everybody is sent out.
+    Closing { confbridge: Uuid },
     /// Everybody has left.
-    Closed { conference: Uuid, confbridge: Uuid },
+    Closed {
+        conference: Box<Conference>,
+        confbridge: Uuid,
+    },
     /// Somebody stands elsewhere.
     Moved(Conferencecall),
 }
@@ -143,8 +148,7 @@ impl Conferences {
             let closes = conference.timeout.map(|timeout| now + timeout);
             self.deadlines.set(confbridge, closes);
             Room {
-                conference: conference.id,
-                is_recorded: conference.record,
+                conference: conference.clone(),
                 was_used: false,
                 participants: Vec::new(),
             }
@@ -161,7 +165,7 @@ impl Conferences {
         let Some(room) = self.rooms.get(&confbridge) else {
             return Door::None;
         };
-        let conference = room.conference;
+        let conference = room.conference.id;
         let own = room
             .participants
             .iter()
@@ -195,8 +199,8 @@ impl Conferences {
         self.events.extend(room.told(at));
         self.expected.remove(&(guest.call, confbridge));
         let is_first = !std::mem::replace(&mut room.was_used, true);
-        if is_first && room.is_recorded {
-            let conference = room.conference;
+        if is_first && room.conference.record {
+            let conference = room.conference.id;
             self.events.push_back(ConferenceEvent::Record {
                 conference,
                 confbridge,
@@ -245,14 +249,27 @@ impl Conferences {
     /// Lets time pass: everybody is sent out of a room whose time is over.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         while let Some(confbridge) = self.deadlines.poll(now) {
-            let Some(room) = self.rooms.get(&confbridge) else {
-                continue;
-            };
-            // Who comes now enters another room.
-            self.open.remove(&room.conference);
-            for at in 0..room.participants.len() {
-                self.send_out(confbridge, at);
-            }
+            self.close_room(confbridge);
+        }
+    }
+
+    /// Sends everybody out of the room of a conference, if it is open.
+    pub(super) fn close(&mut self, conference: Uuid) {
+        if let Some(confbridge) = self.open.get(&conference).copied() {
+            self.close_room(confbridge);
+        }
+    }
+
+    fn close_room(&mut self, confbridge: Uuid) {
+        let Some(room) = self.rooms.get(&confbridge) else {
+            return;
+        };
+        // Who comes now enters another room.
+        self.open.remove(&room.conference.id);
+        self.events
+            .push_back(ConferenceEvent::Closing { confbridge });
+        for at in 0..room.participants.len() {
+            self.send_out(confbridge, at);
         }
     }
 
@@ -274,6 +291,16 @@ impl Conferences {
         let room = self.rooms.get(confbridge)?;
         let is_in = |known: &Participant| known.status == ConferencecallStatus::Joined;
         room.participants.iter().any(is_in).then_some(*confbridge)
+    }
+
+    /// Claims that somebody is in the room of a conference, or on the way there.
+    pub(super) fn is_open(&self, conference: Uuid) -> bool {
+        self.open.contains_key(&conference)
+    }
+
+    /// What a conference was configured to be when this room of it opened.
+    pub(super) fn as_opened(&self, confbridge: Uuid) -> Option<&Conference> {
+        Some(&self.rooms.get(&confbridge)?.conference)
     }
 
     /// Rooms that are not closed.
@@ -316,19 +343,25 @@ impl Conferences {
     }
 
     fn close_if_empty(&mut self, confbridge: Uuid) {
-        let is_empty = |room: &&Room| room.participants.is_empty();
-        let Some(room) = self.rooms.get(&confbridge).filter(is_empty) else {
+        let room = self.rooms.get(&confbridge);
+        if room.is_none_or(|room| !room.participants.is_empty()) {
+            return;
+        }
+        let Some(Room {
+            conference,
+            was_used,
+            ..
+        }) = self.rooms.remove(&confbridge)
+        else {
             return;
         };
-        let (conference, was_used) = (room.conference, room.was_used);
-        self.rooms.remove(&confbridge);
         self.deadlines.set(confbridge, None);
-        if self.open.get(&conference) == Some(&confbridge) {
-            self.open.remove(&conference);
+        if self.open.get(&conference.id) == Some(&confbridge) {
+            self.open.remove(&conference.id);
         }
         if was_used {
             let closed = ConferenceEvent::Closed {
-                conference,
+                conference: Box::new(conference),
                 confbridge,
             };
             self.events.push_back(closed);
@@ -346,7 +379,7 @@ impl Room {
         let participant = self.participants.get(at)?;
         Some(ConferenceEvent::Moved(Conferencecall {
             id: participant.id,
-            conference: self.conference,
+            conference: self.conference.id,
             call: participant.guest.call,
             activeflow: participant.guest.activeflow,
             status: participant.status,

@@ -6,36 +6,62 @@ use std::time::{Duration, Instant};
 use flowswitch_media::command::{
     BridgeConfig, BridgeId, BridgeRecordingConfig, Command, CommandId, Outcome,
 };
-use flowswitch_media::recording::FileFormat;
 use uuid::Uuid;
 
 use super::bridges::BridgeKind;
 use super::conference::{ConferenceEvent, Door, Guest};
-use super::control::ControlError;
-use super::io::Report;
+use super::control::{ControlError, Controlled};
+use super::recording::{AfterRecording, file_format};
+use super::report::{ConfbridgeNews, Report};
 use super::{Purpose, Switch};
-use crate::flow::{FlowCommandId, FlowEvent, FlowOutcome, Reference, ReferenceType};
+use crate::flow::{
+    FlowCommandId, FlowEvent, FlowOutcome, Recording, RecordingFormat, Reference, ReferenceType,
+    TranscribeOptions,
+};
 use crate::ids::{ActiveflowId, CallId, RecordingId};
+use crate::store::conferences::Conference;
 use crate::store::recordings::{Recorded, RecordingOf};
 
 /// A recording of a bridge that runs, or whose file is being completed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct BridgeRecording {
     recording: RecordingId,
     confbridge: Uuid,
+    after: Option<AfterRecording>,
 }
 
 /// What a conference can be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConferenceVerb {
     /// Record what is said in it, in one file.
     StartRecording {
-        /// For how long; until the last leaves when `None`.
-        duration: Option<Duration>,
+        /// How, and for how long.
+        options: ConferenceRecording,
     },
     /// Stop that, whoever asked for it.
     StopRecording,
+    /// Write down what each of those says who are in it.
+    StartTranscribe {
+        /// In which language; the direction means nothing here.
+        options: TranscribeOptions,
+    },
+    /// Stop that, whoever asked for it; what has been said is still put into words.
+    StopTranscribe,
+    /// Close its room, if it is open: all are sent out, and their flows go on behind it. Who comes then enters
+    /// another room.
+    Terminate,
+}
+
+/// How a conference is recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConferenceRecording {
+    /// Format of the file.
+    pub format: RecordingFormat,
+    /// For how long; until the last leaves when `None`.
+    pub duration: Option<Duration>,
+    /// Flow to run when the file is complete; it belongs to no call.
+    pub on_end_flow_id: Option<String>,
 }
 
 /// Why a bridge is not recorded.
@@ -45,6 +71,8 @@ enum RecordRefused {
     Empty,
     #[error("a recording is already running")]
     AlreadyRecording,
+    #[error("this build cannot record to {format}")]
+    Format { format: &'static str },
 }
 
 impl From<RecordRefused> for ControlError {
@@ -52,6 +80,7 @@ impl From<RecordRefused> for ControlError {
         match refused {
             RecordRefused::Empty => Self::EmptyConference,
             RecordRefused::AlreadyRecording => Self::AlreadyRecording,
+            RecordRefused::Format { format } => Self::RecordingFormat { format },
         }
     }
 }
@@ -115,14 +144,19 @@ impl Switch {
 
     /// The bridge of a name for a call that wants to join it, made where there is none. `None`: the call is
     /// not let in.
-    pub(super) fn bridge_for(&mut self, confbridge: Uuid, call: CallId) -> Option<BridgeId> {
+    pub(super) fn bridge_for(
+        &mut self,
+        now: Instant,
+        confbridge: Uuid,
+        call: CallId,
+    ) -> Option<BridgeId> {
         let kind = match self.conferences.door(confbridge, call) {
             Door::Closed => return None,
             Door::Open(conference) => BridgeKind::Conference(conference),
             Door::None => BridgeKind::Bare,
         };
         let known = self.bridges.find(confbridge);
-        Some(known.unwrap_or_else(|| self.new_bridge(confbridge, kind)))
+        Some(known.unwrap_or_else(|| self.new_bridge(now, confbridge, kind, call)))
     }
 
     /// Somebody is in the bridge of a conference.
@@ -140,10 +174,10 @@ impl Switch {
             return;
         };
         let kind = self.bridges.get(bridge).map(|bridge| bridge.kind);
-        let Some(BridgeKind::Conference(id)) = kind else {
+        if !matches!(kind, Some(BridgeKind::Conference(_))) {
             return;
-        };
-        let Some(conference) = self.config.directory.conferences.get(id) else {
+        }
+        let Some(conference) = self.conferences.as_opened(confbridge) else {
             return;
         };
         let config = BridgeConfig {
@@ -160,8 +194,18 @@ impl Switch {
     /// Does what a conference wants done.
     pub(super) fn handle_conference(&mut self, now: Instant, event: ConferenceEvent) {
         match event {
-            ConferenceEvent::Record { confbridge, .. } => {
-                if let Err(why) = self.record_bridge(now, confbridge, None) {
+            ConferenceEvent::Record {
+                conference,
+                confbridge,
+            } => {
+                let conference = self.config.directory.conferences.get(conference);
+                let options = ConferenceRecording {
+                    format: conference.map_or_else(RecordingFormat::default, |conference| {
+                        conference.record_format
+                    }),
+                    ..ConferenceRecording::default()
+                };
+                if let Err(why) = self.record_bridge(now, confbridge, options) {
                     tracing::warn!(%confbridge, %why, "the conference is not recorded");
                 }
             }
@@ -174,15 +218,23 @@ impl Switch {
             ConferenceEvent::Closed {
                 conference,
                 confbridge,
-            } => self.conference_closed(now, conference, confbridge),
-            ConferenceEvent::Moved(told) => self.report(Report::Conferencecall(told)),
+            } => self.conference_closed(now, &conference, confbridge),
+            ConferenceEvent::Closing { confbridge } => {
+                if let Some(bridge) = self.bridges.find(confbridge) {
+                    self.tell_confbridge(now, ConfbridgeNews::Terminating, bridge);
+                }
+            }
+            ConferenceEvent::Moved(conferencecall) => {
+                let updated = self.epoch.since_1970(now);
+                self.report(Report::Conferencecall {
+                    conferencecall,
+                    updated,
+                });
+            }
         }
     }
 
-    fn conference_closed(&mut self, now: Instant, conference: Uuid, confbridge: Uuid) {
-        let Some(conference) = self.config.directory.conferences.get(conference) else {
-            return;
-        };
+    fn conference_closed(&mut self, now: Instant, conference: &Conference, confbridge: Uuid) {
         tracing::info!(conference = %conference.name, %confbridge, "conference is over");
         if let Some(flow) = conference.post_flow.clone() {
             let reference = Reference {
@@ -201,19 +253,39 @@ impl Switch {
         now: Instant,
         conference: Uuid,
         verb: ConferenceVerb,
-    ) -> Result<(), ControlError> {
-        if self.config.directory.conferences.get(conference).is_none() {
+    ) -> Result<Controlled, ControlError> {
+        // One that is not configured any more is there until its room closes.
+        let is_known = self.config.directory.conferences.get(conference).is_some();
+        if !is_known && !self.conferences.is_open(conference) {
             return Err(ControlError::NoSuchConference);
         }
+        let in_use = self.conferences.in_use(conference);
         match verb {
-            ConferenceVerb::StartRecording { duration } => {
-                let confbridge = self.conferences.in_use(conference);
-                let confbridge = confbridge.ok_or(ControlError::EmptyConference)?;
-                Ok(self.record_bridge(now, confbridge, duration)?)
+            ConferenceVerb::StartRecording { options } => {
+                let confbridge = in_use.ok_or(ControlError::EmptyConference)?;
+                let recording = self.record_bridge(now, confbridge, options)?;
+                Ok(Controlled::Recording(recording))
             }
             ConferenceVerb::StopRecording => {
                 let is_running = self.stop_recording_conference(conference);
-                is_running.then_some(()).ok_or(ControlError::NotRecording)
+                let done = is_running.then_some(Controlled::Done);
+                done.ok_or(ControlError::NotRecording)
+            }
+            ConferenceVerb::StartTranscribe { options } => {
+                let confbridge = in_use.ok_or(ControlError::EmptyConference)?;
+                let transcribe = self.overhear_bridge(now, confbridge, &options)?;
+                Ok(Controlled::Transcribe(transcribe))
+            }
+            ConferenceVerb::StopTranscribe => {
+                let bridge = in_use.and_then(|confbridge| self.bridges.find(confbridge));
+                let room = bridge.and_then(|bridge| self.bridges.get(bridge));
+                let running = room.and_then(|room| room.transcribing);
+                self.stop_overhearing(now, running.ok_or(ControlError::NotTranscribing)?);
+                Ok(Controlled::Done)
+            }
+            ConferenceVerb::Terminate => {
+                self.conferences.close(conference);
+                Ok(Controlled::Done)
             }
         }
     }
@@ -239,30 +311,57 @@ impl Switch {
         &mut self,
         now: Instant,
         confbridge: Uuid,
-        duration: Option<Duration>,
-    ) -> Result<(), RecordRefused> {
+        options: ConferenceRecording,
+    ) -> Result<RecordingId, RecordRefused> {
+        let ConferenceRecording {
+            format,
+            duration,
+            on_end_flow_id,
+        } = options;
+        let file_format = file_format(format);
+        if !file_format.is_supported() {
+            let format = file_format.extension();
+            return Err(RecordRefused::Format { format });
+        }
         let bridge = self.bridges.find(confbridge).ok_or(RecordRefused::Empty)?;
         let mut running = self.bridge_recordings.values();
         if running.any(|recording| recording.confbridge == confbridge) {
             return Err(RecordRefused::AlreadyRecording);
         }
         let name = self.recording_name(now, "confbridge", confbridge);
-        let file = self.config.recordings.join(format!("{name}_in.wav"));
+        let filename = format!("{name}_in.{}", format.as_str());
+        let file = self.recordings_dir.join(&filename);
         let recording = RecordingId(self.rng.uuid());
-        self.recordings.insert(Recorded {
+        self.recording_began(Recorded {
             id: recording,
             of: RecordingOf::Confbridge(confbridge),
+            activeflow: None,
+            name: name.clone(),
+            format,
+            on_end_flow: on_end_flow_id.clone(),
+            began: self.epoch.since_1970(now),
+            ended: None,
             file_in: file.clone(),
             file_out: None,
             is_complete: false,
         });
         tracing::info!(%confbridge, recording = %name, "recording");
+        let known = Recording {
+            id: recording,
+            name,
+            filenames: vec![filename],
+            format,
+        };
+        let of = ("confbridge", confbridge);
+        let after = |flow_id| AfterRecording::new(flow_id, &known, of, None);
+        let after = on_end_flow_id.map(after);
         let command = CommandId(self.next_number());
         self.bridge_recordings.insert(
             command,
             BridgeRecording {
                 recording,
                 confbridge,
+                after,
             },
         );
         self.media.push_back(Command::RecordBridge {
@@ -270,22 +369,30 @@ impl Switch {
             bridge,
             config: Box::new(BridgeRecordingConfig {
                 file,
-                format: FileFormat::Wav,
+                format: file_format,
                 duration,
             }),
         });
-        Ok(())
+        Ok(recording)
     }
 
     /// The engine has finished a recording of a bridge. `false`: the order was for something else.
-    pub(super) fn bridge_recording_ended(&mut self, command: CommandId, outcome: &Outcome) -> bool {
+    pub(super) fn bridge_recording_ended(
+        &mut self,
+        now: Instant,
+        command: CommandId,
+        outcome: &Outcome,
+    ) -> bool {
         let Some(ended) = self.bridge_recordings.remove(&command) else {
             return false;
         };
         if let Outcome::Failed { why } = outcome {
             tracing::warn!(confbridge = %ended.confbridge, %why, "recording failed");
-        } else {
-            self.recordings.complete(ended.recording);
+        }
+        let is_complete = !matches!(outcome, Outcome::Failed { .. });
+        self.recording_over(now, ended.recording, is_complete);
+        if let Some(after) = ended.after.filter(|_| is_complete) {
+            self.start_after_recording(now, after);
         }
         true
     }

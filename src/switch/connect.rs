@@ -66,7 +66,7 @@ impl Switch {
             .iter()
             .any(|destination| !matches!(destination, Destination::Party(_)));
         let confbridge = self.rng.uuid();
-        let bridge = self.new_bridge(confbridge, BridgeKind::Connect);
+        let bridge = self.new_bridge(now, confbridge, BridgeKind::Connect, master);
         let made = Made {
             caller: self.caller(Some(master), &dial.source, dial.anonymous),
             master: Some(master),
@@ -114,12 +114,14 @@ impl Switch {
             .into_iter()
             .find(|name| !name.is_empty());
         let address = match entry {
-            Some(entry) if !is_chosen => entry.call.source().clone(),
-            _ => Address {
+            Some(entry) if !is_chosen => Arc::clone(entry.call.source()),
+            _ => Arc::new(Address {
                 kind,
                 target: source.target.clone(),
                 target_name: name.cloned().unwrap_or_default(),
-            },
+                name: source.name.clone(),
+                detail: source.detail.clone(),
+            }),
         };
         Caller {
             address,
@@ -215,12 +217,15 @@ impl Switch {
 
     /// The one who had answered is gone, after all others.
     pub(super) fn leg_parted(&mut self, now: Instant, id: DialId, call: CallId) {
-        let is_winner = self
-            .dials
-            .get(&id)
-            .is_some_and(|dial| dial.winner == Some(call));
-        if is_winner {
+        let dial = self.dials.get_mut(&id);
+        let Some(dial) = dial.filter(|dial| dial.winner == Some(call)) else {
+            return;
+        };
+        if dial.connect().is_some() {
             self.connect_over(now, id);
+        } else {
+            // A groupcall has had what it was for.
+            self.forget_dial(id);
         }
     }
 
@@ -271,7 +276,7 @@ impl Switch {
         if self.bridge_of(master) == Some(bridge) {
             self.leave_bridge(now, master);
         }
-        self.close_if_empty(bridge);
+        self.close_if_empty(now, bridge);
         self.hang_up_legs(now, legs, &Why::OtherEnded);
         self.finish_flow_command(now, flow, command, FlowOutcome::Done);
         // What its flow does next, an answer or a refusal, comes before the ringing.
@@ -305,7 +310,7 @@ impl Switch {
         if let Some(mut dial) = self.forget_dial(id) {
             self.hang_up_legs(now, dial.calls(), &Why::OtherEnded);
             if let Some(connect) = dial.connect() {
-                self.close_if_empty(connect.bridge);
+                self.close_if_empty(now, connect.bridge);
             }
         }
     }

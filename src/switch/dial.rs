@@ -23,24 +23,32 @@ use super::route::{Destination, Group, Party};
 use super::{Meeting, Switch};
 use crate::call::CallEvent;
 use crate::call::cause::{Cause, Why};
+use crate::call::reason::Fact;
 use crate::flow;
 use crate::ids::{ActiveflowId, CallId};
 use crate::status::{CallStatus, HangupReason};
 use crate::store::agents::RingMethod;
+use crate::store::groupcalls::AnswerMethod;
+use crate::store::trunks::TrunkId;
 
 /// One dial; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct DialId(pub(super) u64);
 
-/// A dial under way.
+/// A dial under way (outward: groupcall), from its first call until nobody will answer or who has answered is
+/// gone.
 #[derive(Debug)]
 pub(super) struct Dialing {
+    /// Its outward name.
+    pub(super) groupcall: Uuid,
     purpose: DialFor,
     made: Made,
     groups: Vec<Ringing>,
     legs: Vec<Leg>,
-    /// Who has answered.
+    /// Who has answered first.
     pub(super) winner: Option<CallId>,
+    /// All who have.
+    answered: Vec<CallId>,
     /// Parties that may still be called.
     left: usize,
 }
@@ -50,8 +58,8 @@ pub(super) struct Dialing {
 pub(super) enum DialFor {
     /// A `connect` of a flow.
     Connect(Connect),
-    /// Calls that meet a flow of their own, of whom one is wanted.
-    Calls,
+    /// Calls that meet a flow of their own.
+    Calls(AnswerMethod),
     /// An agent for a place in a queue.
     Queue(Uuid),
     /// Somebody whom one of two in this bridge is given to.
@@ -97,7 +105,7 @@ impl Dialing {
     pub(super) fn connect(&mut self) -> Option<&mut Connect> {
         match &mut self.purpose {
             DialFor::Connect(connect) => Some(connect),
-            DialFor::Calls | DialFor::Queue(_) | DialFor::Transfer(_) => None,
+            DialFor::Calls(_) | DialFor::Queue(_) | DialFor::Transfer(_) => None,
         }
     }
 
@@ -119,9 +127,50 @@ impl Dialing {
         true
     }
 
+    /// The trunks that those who have not been called yet may be reached by.
+    pub(super) fn trunks(&self) -> Vec<TrunkId> {
+        let mut trunks = Vec::new();
+        let mut left: Vec<&Destination> = self.groups.iter().flat_map(|one| &one.waiting).collect();
+        while let Some(destination) = left.pop() {
+            match destination {
+                Destination::Party(party) => {
+                    let ways = party.ways.iter().flatten();
+                    trunks.extend(ways.filter_map(|way| way.line.trunk()));
+                }
+                Destination::Group(group) => left.extend(&group.members),
+                Destination::Conference(_) => {}
+            }
+        }
+        trunks
+    }
+
     /// The calls under way, in the order in which they were made.
     pub(super) fn calls(&self) -> Vec<CallId> {
         self.legs.iter().map(|leg| leg.call).collect()
+    }
+
+    /// Those whom the answer of `call` makes needless.
+    fn rivals(&self, call: CallId) -> Vec<CallId> {
+        let others = self.legs.iter().filter(|leg| leg.call != call);
+        let lets_ring = matches!(self.purpose, DialFor::Calls(AnswerMethod::LetRing));
+        let member = match self.legs.iter().find(|leg| leg.call == call) {
+            Some(leg) if lets_ring => self.member(leg.group),
+            _ => return others.map(|leg| leg.call).collect(),
+        };
+        let is_same = |leg: &&Leg| member.is_some() && self.member(leg.group) == member;
+        others.filter(is_same).map(|leg| leg.call).collect()
+    }
+
+    /// The group right below the outermost one that `group` is in; `None` for the outermost itself.
+    fn member(&self, group: usize) -> Option<usize> {
+        let mut at = group;
+        while let Some(parent) = self.groups[at].parent {
+            if self.groups[parent].parent.is_none() {
+                return Some(at);
+            }
+            at = parent;
+        }
+        None
     }
 }
 
@@ -161,14 +210,19 @@ impl Switch {
         destinations: Vec<Destination>,
     ) -> DialId {
         let id = DialId(self.next_number());
+        let groupcall = self.rng.uuid();
+        let names = (groupcall, id);
+        self.name_groupcall(now, names, (&purpose, &made), method, &destinations);
         self.dials.insert(
             id,
             Dialing {
+                groupcall,
                 purpose,
                 made,
                 groups: Vec::new(),
                 legs: Vec::new(),
                 winner: None,
+                answered: Vec::new(),
                 left: DESTINATIONS,
             },
         );
@@ -178,6 +232,7 @@ impl Switch {
             agent: None,
         };
         self.ring_group(now, id, None, group);
+        self.groupcall_begun(groupcall);
         id
     }
 
@@ -203,6 +258,9 @@ impl Switch {
             if let Some(others) = self.limits.pass(now) {
                 tracing::warn!(others, "not called: {why}");
             }
+            if let Some(call) = made.master.or_else(|| run.and_then(|run| run.call)) {
+                self.know(call, Fact::Limit(why));
+            }
             return None;
         }
         let meets = made.meets.clone();
@@ -212,13 +270,19 @@ impl Switch {
                 party,
                 caller: made.caller.clone(),
                 master: made.master,
+                // One that meets a flow of its own is joined with nobody yet.
+                beside: made.master.filter(|_| meets.is_none()),
                 early_execution: meets.as_ref().is_some_and(|meets| meets.is_early),
             },
         );
         if let Some(entry) = self.calls.get_mut(&id) {
+            entry.shown.flow = meets.as_ref().map(|meets| meets.flow.id.as_str().into());
             entry.dial = dial;
             entry.meets = meets;
             entry.made_by = made.flow;
+        }
+        if let Some(dialing) = dial.and_then(|dial| self.dials.get(&dial)) {
+            self.groupcall_grows(dialing.groupcall, id);
         }
         if let Some(run) = made.flow.and_then(|flow| self.activeflows.get_mut(&flow)) {
             run.calls += 1;
@@ -226,6 +290,10 @@ impl Switch {
         if let Some(master) = made.master.and_then(|master| self.calls.get_mut(&master)) {
             master.chained.push(id);
         }
+        if let Some(master) = made.master {
+            self.show_chained(master, id);
+        }
+        self.tell_created(now, id);
         Some(id)
     }
 
@@ -318,18 +386,29 @@ impl Switch {
         }
     }
 
-    /// The first answer: the others are given up, and the one who asked has whom it wanted.
+    /// The first answer: the others are given up, unless they shall ring on, and the one who asked has whom
+    /// it wanted.
     fn leg_answered(&mut self, now: Instant, id: DialId, call: CallId) {
         let Some(dial) = self.dials.get_mut(&id) else {
             return;
         };
-        if dial.winner.is_some() {
+        let rivals = dial.rivals(call);
+        if dial
+            .answered
+            .iter()
+            .any(|answered| rivals.contains(answered))
+        {
             // It has answered while it was being given up.
             let cause = Cause::local(HangupReason::Normal, Why::AnsweredElsewhere);
             return self.with_call(now, call, |call, down| call.hangup(down, cause));
         }
-        dial.winner = Some(call);
-        let others: Vec<CallId> = dial.calls();
+        dial.winner.get_or_insert(call);
+        dial.answered.push(call);
+        let groupcall = dial.groupcall;
+        self.groupcall_answered(now, groupcall, call);
+        let Some(dial) = self.dials.get_mut(&id) else {
+            return;
+        };
         let mut at = dial
             .legs
             .iter()
@@ -340,6 +419,7 @@ impl Switch {
             busy.extend(group.agent);
             at = group.parent;
         }
+        let lets_ring = matches!(dial.purpose, DialFor::Calls(AnswerMethod::LetRing));
         let agents: Vec<Uuid> = dial.groups.iter().filter_map(|group| group.agent).collect();
         for group in &mut dial.groups {
             group.waiting.clear();
@@ -347,11 +427,11 @@ impl Switch {
         for agent in agents {
             if busy.contains(&agent) {
                 self.agent_answered(agent, call);
-            } else {
+            } else if !lets_ring {
                 self.agent_unanswered(agent);
             }
         }
-        for other in others.into_iter().filter(|other| *other != call) {
+        for other in rivals {
             let cause = Cause::local(HangupReason::Cancel, Why::AnsweredElsewhere);
             self.with_call(now, other, |call, down| call.hangup(down, cause));
         }
@@ -360,9 +440,8 @@ impl Switch {
         };
         match dial.purpose {
             DialFor::Connect(_) => self.connected(now, id, call),
-            DialFor::Calls => {
-                self.forget_dial(id);
-            }
+            // The call meets its flow by itself.
+            DialFor::Calls(_) => {}
             DialFor::Queue(place) => self.agent_came(now, id, place, call),
             DialFor::Transfer(bridge) => self.transferee_came(now, id, bridge, call),
         }
@@ -377,7 +456,8 @@ impl Switch {
             return;
         };
         let mut group = dial.legs.remove(at).group;
-        if dial.winner.is_some() {
+        let lets_ring = matches!(dial.purpose, DialFor::Calls(AnswerMethod::LetRing));
+        if dial.winner.is_some() && !lets_ring {
             return self.leg_parted(now, id, call);
         }
         if let DialFor::Transfer(bridge) = dial.purpose {
@@ -419,7 +499,7 @@ impl Switch {
         };
         match dial.purpose {
             DialFor::Connect(_) => self.connect_over(now, id),
-            DialFor::Calls => {
+            DialFor::Calls(_) => {
                 self.forget_dial(id);
             }
             DialFor::Queue(place) => self.agent_missed(now, id, place),
@@ -435,11 +515,29 @@ impl Switch {
                 entry.dial = None;
             }
         }
-        let agents: Vec<Uuid> = dial.groups.iter().filter_map(|group| group.agent).collect();
-        for agent in agents {
-            self.agent_unanswered(agent);
+        // Those of one that was answered have been told by then.
+        if dial.winner.is_none() {
+            let agents = dial.groups.iter().filter_map(|group| group.agent);
+            for agent in agents.collect::<Vec<Uuid>>() {
+                self.agent_unanswered(agent);
+            }
         }
         Some(dial)
+    }
+
+    /// Gives up a dial with all its calls, answered or not. `false`: there is none of that outward name.
+    pub(super) fn hang_up_groupcall(&mut self, now: Instant, groupcall: Uuid) -> bool {
+        let is_it = |dial: &&mut Dialing| dial.groupcall == groupcall;
+        let Some(dial) = self.dials.values_mut().find(is_it) else {
+            return false;
+        };
+        for group in &mut dial.groups {
+            group.waiting.clear();
+        }
+        let legs = dial.calls();
+        self.groupcall_hangs_up(groupcall);
+        self.hang_up_legs(now, legs, &Why::Asked);
+        true
     }
 
     /// Gives up all calls of a dial.

@@ -25,7 +25,7 @@ impl Switch {
             return None;
         }
         let is_ours = match kind {
-            "extension" => self.access.password(&target).is_some(),
+            "extension" => self.config.access.password(&target).is_some(),
             "agent" => self.config.directory.agents.find(&target).is_some(),
             "conference" => self.config.directory.conferences.find(&target).is_some(),
             _ => true,

@@ -17,7 +17,8 @@ use flowswitch_media::command::{ExternalConfig, ExternalId, ExternalStats, Media
 use flowswitch_media::dtmf::Digit;
 use uuid::Uuid;
 
-use super::io::{Output, Report};
+use super::io::Output;
+use super::report::Report;
 use super::{ControlError, Switch};
 use crate::flow::{Carrier, CarrierError, Direction, ExternalMedia, FlowCommandId, FlowOutcome};
 use crate::ids::{ActiveflowId, CallId};
@@ -154,10 +155,15 @@ impl From<ExternalRefused> for ControlError {
     fn from(refused: ExternalRefused) -> Self {
         match refused {
             ExternalRefused::CallIsOver => Self::CallIsOver,
-            ExternalRefused::TooMany => Self::TooManyExternalMedia,
+            ExternalRefused::TooMany => Self::TooManyExternalMedia {
+                of_call: OF_CALL,
+                of_all: OF_ALL,
+            },
             ExternalRefused::NoHost
             | ExternalRefused::NoDirection
-            | ExternalRefused::Carrier(_) => Self::BadExternalMedia,
+            | ExternalRefused::Carrier(_) => Self::BadExternalMedia {
+                why: refused.as_str(),
+            },
         }
     }
 }
@@ -340,7 +346,7 @@ impl Switch {
         match self.externals.get(&external) {
             Some(known) if is_in => {
                 let report = known.report(ExternalStatus::Running);
-                self.outputs.push_back(Output::Report(report));
+                self.report(report);
             }
             _ => self.end_external(now, external),
         }
@@ -352,7 +358,7 @@ impl Switch {
 
     fn report_external(&mut self, external: &External, status: ExternalStatus) {
         let report = external.report(status);
-        self.outputs.push_back(Output::Report(report));
+        self.report(report);
     }
 }
 

@@ -22,6 +22,7 @@ use std::time::Instant;
 use flowswitch_media::command::{BridgeId, Part};
 
 use super::bridges::BridgeKind;
+use super::telling::Changed;
 use super::{ControlError, Entry, Switch};
 use crate::call::Call;
 use crate::ids::CallId;
@@ -82,6 +83,10 @@ impl Switch {
     ) {
         if let Some(entry) = self.calls.get_mut(&call) {
             change(&mut entry.holding);
+            if entry.has_changed() {
+                let changed = Changed::Call(call);
+                self.telling.mark(&mut entry.shown.is_marked, changed);
+            }
             self.retune(now, call);
         }
     }

@@ -1,6 +1,7 @@
 //! Who we say is calling, and what of it the called one may see (RFC 3323, RFC 3325).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -14,7 +15,7 @@ use crate::store::trunks::TrunkTable;
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     /// As flows and records name it.
-    pub address: Address,
+    pub address: Arc<Address>,
     /// Claims that the called one must not see who it is.
     pub is_private: bool,
     /// Claims that a flow chose it, and that it is not merely whoever is being connected.
@@ -87,7 +88,7 @@ impl Caller {
 
     /// The number that a flow chose to show.
     fn number(&self) -> Option<String> {
-        let Address { kind, target, .. } = &self.address;
+        let Address { kind, target, .. } = &*self.address;
         let is_number =
             *kind == AddressKind::Tel && target.bytes().any(|byte| byte.is_ascii_digit());
         (self.is_chosen && is_number).then(|| normal_number(target))

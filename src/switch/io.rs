@@ -5,22 +5,17 @@ use std::time::Instant;
 
 use flowswitch_media::command::{Command, CommandId, Event, ExternalId};
 use flowswitch_media::prompt::Prompt;
-use uuid::Uuid;
 
-use super::conference::Conferencecall;
-use super::control::{Control, ControlError, ControlId};
-use super::external::{ExternalMediaReport, ExternalNews, ExternalOrder};
-use super::outside::{OrderId, OutsideAnswer, OutsideRequest};
-use super::queue::Queuecall;
+use super::configure::Configuration;
+use super::control::{Control, ControlError, ControlId, Controlled};
+use super::external::{ExternalNews, ExternalOrder};
+use super::outside::{Delivery, OrderId, OutsideAnswer, OutsideRequest};
+use super::report::Report;
 use crate::flow::{Address, Gender};
-use crate::ids::CallId;
 use crate::sip::message::{Message, MessageError};
 use crate::sip::{Hop, SipHost, Transmit};
-use crate::store::agents::AgentStatus;
-use crate::store::calls::CallRecord;
+use crate::store::bindings::BindingState;
 use crate::store::flows::FlowTable;
-use crate::store::messages::Message as TextMessage;
-use crate::store::transcripts::Transcript;
 
 /// One search for the address of a host; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,6 +53,13 @@ pub enum Input {
         /// How it ended.
         answer: OutsideAnswer,
     },
+    /// What became of a webhook whose [`Output::Outside`] was answered with done; at most once.
+    Delivered {
+        /// Which.
+        order: OrderId,
+        /// How it went.
+        delivery: Delivery,
+    },
     /// News of external media that an [`Output::External`] has connected.
     External {
         /// Which.
@@ -72,7 +74,7 @@ pub enum Input {
         /// Where the host is reached, the best first (RFC 3263 §4); empty where it cannot be found.
         hops: Vec<Hop>,
     },
-    /// Somebody outside asks something of a call or an activeflow.
+    /// Somebody outside asks for something.
     Control {
         /// To be named in the answer.
         request: ControlId,
@@ -90,8 +92,14 @@ pub enum Input {
         /// Name or id of the flow that answers messages there.
         flow: Option<String>,
     },
+    /// Where extensions were registered before the start, or are at another node: bound from now on, and one
+    /// that has run out is bound no more. Nothing is told of them until a REGISTER changes them, or they run
+    /// out here.
+    Bindings(Vec<BindingState>),
     /// The flows have changed; running calls keep theirs.
     Flows(FlowTable),
+    /// The configuration has changed: see [`Configuration`]. Flows come by [`Input::Flows`] as ever.
+    Configure(Box<Configuration>),
     /// More waits to be handled than is good (true), or no longer so (false): new calls are refused
     /// with 503 meanwhile.
     Overload(bool),
@@ -138,8 +146,8 @@ pub enum Output {
     Controlled {
         /// Which.
         request: ControlId,
-        /// Whether it was taken on.
-        result: Result<(), ControlError>,
+        /// What came of it, or why it is not done.
+        result: Result<Controlled, ControlError>,
     },
     /// News for whoever watches.
     Report(Report),
@@ -147,52 +155,6 @@ pub enum Output {
     Stopped,
     /// Nothing more now; call `handle_timeout` then, if there is a time.
     Timeout(Option<Instant>),
-}
-
-/// What happened, for whoever watches.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Report {
-    /// A call is over; told once of each.
-    CallEnded(Box<CallRecord>),
-    /// A message came, or became what it is now.
-    Message(TextMessage),
-    /// Something that was said is in words.
-    Transcript(Transcript),
-    /// All that was said is in words.
-    TranscribeEnded {
-        /// Which transcription.
-        transcribe: Uuid,
-        /// Of which call.
-        call: CallId,
-    },
-    /// A place in a queue was taken (status initiating), or stands elsewhere.
-    Queuecall(Queuecall),
-    /// Somebody in a conference, or on the way there, stands elsewhere.
-    Conferencecall(Conferencecall),
-    /// An agent has another status.
-    Agent {
-        /// Which.
-        agent: Uuid,
-        /// The status.
-        status: AgentStatus,
-    },
-    /// External media of a call begin, are connected, or are over.
-    ExternalMedia(Box<ExternalMediaReport>),
-    /// A call is in a bridge.
-    BridgeJoined {
-        /// Which, by its outward name.
-        confbridge: Uuid,
-        /// Who.
-        call: CallId,
-    },
-    /// A call is out of a bridge.
-    BridgeLeft {
-        /// Which, by its outward name.
-        confbridge: Uuid,
-        /// Who.
-        call: CallId,
-    },
 }
 
 /// Something that can be played.

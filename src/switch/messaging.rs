@@ -6,11 +6,12 @@ use uuid::Uuid;
 
 use super::Switch;
 use super::ask::Asker;
-use super::io::{Output, Report};
+use super::control::ControlError;
 use super::outside::{ChatMessage, ChatRole, OutsideRequest};
+use super::report::{Change, Report};
 use super::texts::{Sender, Text, UNDER_WAY};
 use crate::flow::{Address, Anonymous, FlowCommandId, FlowOutcome, Reference, ReferenceType};
-use crate::ids::ActiveflowId;
+use crate::ids::{ActiveflowId, CallId};
 use crate::store::messages::{Message, MessageDirection, MessageStatus, Target};
 
 /// Octets of a message: ten times what a short message may be joined of.
@@ -30,32 +31,69 @@ impl Switch {
         (source, destinations): (Address, Vec<Address>),
         text: String,
     ) {
-        if text.len() > LONGEST_TEXT {
-            let why = "the message is too long";
-            tracing::warn!(activeflow = %id, length = text.len(), "{why}");
+        if let Err(refused) = self.may_send(&destinations, &text) {
+            tracing::warn!(activeflow = %id, "message not sent: {refused}");
+            let why = match refused {
+                ControlError::MessageTooLong { .. } => "the message is too long",
+                ControlError::BadDestinations { count: 0, .. } => "there is nobody to send it to",
+                ControlError::BadDestinations { .. } => "it has too many destinations",
+                _ => "too many messages are on their way",
+            };
             return self.finish_flow_command(now, id, command, FlowOutcome::Failed { why });
         }
-        let why = match destinations.len() {
-            0 => Some("there is nobody to send it to"),
-            1..=MOST_TARGETS if self.texts.len() < UNDER_WAY => None,
-            1..=MOST_TARGETS => Some("too many messages are on their way"),
-            _ => Some("it has too many destinations"),
-        };
-        if let Some(why) = why {
-            tracing::warn!(activeflow = %id, destinations = destinations.len(), "message not sent: {why}");
-            return self.finish_flow_command(now, id, command, FlowOutcome::Failed { why });
+        let sender = Sender::Flow(id, command);
+        self.send_as(now, sender, self.call_of(id), (source, destinations), text);
+    }
+
+    /// Sends a message for somebody outside, and names it.
+    pub(super) fn send_for_control(
+        &mut self,
+        now: Instant,
+        ends: (Address, Vec<Address>),
+        text: String,
+    ) -> Result<Uuid, ControlError> {
+        if self.stopping.is_some() {
+            return Err(ControlError::Stopping);
         }
+        self.may_send(&ends.1, &text)?;
+        Ok(self.send_as(now, Sender::Nobody, None, ends, text))
+    }
+
+    fn may_send(&self, destinations: &[Address], text: &str) -> Result<(), ControlError> {
+        let (length, count) = (text.len(), destinations.len());
+        if length > LONGEST_TEXT {
+            let most = LONGEST_TEXT;
+            return Err(ControlError::MessageTooLong { length, most });
+        }
+        if !(1..=MOST_TARGETS).contains(&count) {
+            let most = MOST_TARGETS;
+            return Err(ControlError::BadDestinations { count, most });
+        }
+        if self.texts.len() >= UNDER_WAY {
+            return Err(ControlError::TooManyMessages { limit: UNDER_WAY });
+        }
+        Ok(())
+    }
+
+    fn send_as(
+        &mut self,
+        now: Instant,
+        sender: Sender,
+        call: Option<CallId>,
+        (source, destinations): (Address, Vec<Address>),
+        text: String,
+    ) -> Uuid {
         // Who wants to stay unknown does so here too, unless the flow sends in another name.
         let wish = match source.target.is_empty() {
             true => Anonymous::Auto,
             false => Anonymous::No,
         };
-        let caller = self.caller(self.call_of(id), &source, wish);
+        let caller = self.caller(call, &source, wish);
         let message = self.keep_outbound(now, source, destinations, text);
-        let sender = Sender::Flow(id, command);
         let targets = message.targets.len();
         let text = Text::new(now, sender, caller, &message.text, targets);
         self.send_text(now, &message, text);
+        message.id
     }
 
     /// Writes down a message that is about to leave, and tells of it.
@@ -67,10 +105,7 @@ impl Switch {
         text: String,
     ) -> Message {
         let conversation = match &destinations[..] {
-            [peer] => {
-                let made = self.rng.uuid();
-                Some(self.messages.converse(made, &source, peer))
-            }
+            [peer] => Some(self.conversation_of(now, &source, peer)),
             _ => None,
         };
         let updated = self.epoch.since_1970(now);
@@ -89,8 +124,27 @@ impl Switch {
             created: updated,
         };
         self.messages.insert(message.clone());
-        self.report(Report::Message(message.clone()));
+        self.tell_message(Change::Created, message.clone());
         message
+    }
+
+    /// The conversation of these two, in which something is being said.
+    fn conversation_of(&mut self, now: Instant, own: &Address, peer: &Address) -> Uuid {
+        let made = self.rng.uuid();
+        let at = self.epoch.since_1970(now);
+        let conversation = Box::new(self.messages.converse(made, own, peer, at).clone());
+        let id = conversation.id;
+        let news = match id == made {
+            true => Change::Created,
+            false => Change::Updated,
+        };
+        self.report(Report::Conversation { news, conversation });
+        id
+    }
+
+    pub(super) fn tell_message(&mut self, news: Change, message: Message) {
+        let message = Box::new(message);
+        self.report(Report::Message { news, message });
     }
 
     /// Says something in a conversation that there is.
@@ -141,8 +195,7 @@ impl Switch {
         flow: Option<&str>,
     ) {
         text.truncate(text.floor_char_boundary(LONGEST_TEXT));
-        let made = self.rng.uuid();
-        let conversation = self.messages.converse(made, &destination, &source);
+        let conversation = self.conversation_of(now, &destination, &source);
         let updated = self.epoch.since_1970(now);
         let message = Message {
             id: self.rng.uuid(),
@@ -159,7 +212,7 @@ impl Switch {
         };
         let variables = variables(&message, conversation, &destination);
         self.messages.insert(message.clone());
-        self.report(Report::Message(message));
+        self.tell_message(Change::Created, message);
         let Some(flow) = flow else {
             return;
         };
@@ -201,10 +254,6 @@ impl Switch {
             command,
         };
         self.ask(asker, OutsideRequest::Chat { messages });
-    }
-
-    pub(super) fn report(&mut self, report: Report) {
-        self.outputs.push_back(Output::Report(report));
     }
 }
 

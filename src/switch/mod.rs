@@ -12,9 +12,10 @@
 //! others until nobody has any.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use flowswitch_media::command::{BridgeId, Command, CommandId, ExternalId, SessionId};
 use flowswitch_media::prompt::Prompt;
@@ -22,36 +23,38 @@ use uuid::Uuid;
 
 use crate::call::Call;
 use crate::call::cause::Cause;
+use crate::call::reason::Facts;
 use crate::flow::{Activeflow, Flow, FlowCommandId, OnComplete};
-use crate::ids::{ActiveflowId, CallId, RecordingId, Rng};
+use crate::ids::{ActiveflowId, CallId, IdMap, IdState, RecordingId, Rng};
 use crate::sip::auth::Authenticator;
-use crate::sip::message::Algorithm;
 use crate::sip::registrar::Registrar;
 use crate::sip::{AskId, DialogId, Endpoint};
-use crate::store::access::Access;
-use crate::store::calls::CallCounts;
-use crate::store::codecs::CodecTable;
-use crate::store::directory::Directory;
+use crate::store::calls::{CallCounts, RefusedCall};
 use crate::store::flows::FlowTable;
 use crate::store::messages::MessageTable;
 use crate::store::recordings::RecordingTable;
+use crate::store::timeline::{PathStep, Timeline};
 use crate::store::transcripts::TranscriptTable;
 use crate::time::{DeadlineQueue, Epoch, Seldom};
 
 mod agents;
 mod arrive;
 mod ask;
+mod binding;
 mod bridges;
 mod calls;
 mod carriers;
 mod conference;
 mod conferencing;
+mod configure;
 mod connect;
 mod control;
 mod dial;
 mod direct;
+mod exchanges;
 mod external;
 mod filling;
+mod groupcalls;
 mod hold;
 mod identity;
 mod io;
@@ -59,6 +62,7 @@ mod messaging;
 mod news;
 mod outgoing;
 mod outside;
+mod overhearing;
 mod parting;
 mod perform;
 mod probing;
@@ -68,9 +72,11 @@ mod receiving;
 mod recording;
 mod redirect;
 mod refer;
+mod refusing;
 mod register;
 mod registering;
 mod replace;
+mod report;
 mod route;
 mod seeking;
 mod silent_hops;
@@ -78,6 +84,8 @@ mod stopping;
 mod summing;
 mod talk;
 mod talking;
+mod tap;
+mod telling;
 mod texting;
 mod texts;
 mod throttle;
@@ -90,20 +98,26 @@ use dial::DialId;
 #[cfg(test)]
 mod tests;
 
-pub use calls::CallsRefused;
 pub use conference::{Conferencecall, ConferencecallStatus};
-pub use conferencing::ConferenceVerb;
-pub use control::{CallVerb, Control, ControlError, ControlId, FlowVerb};
+pub use conferencing::{ConferenceRecording, ConferenceVerb};
+pub use configure::Configuration;
+pub use control::{
+    CallVerb, Control, ControlError, ControlId, Controlled, FlowVerb, InitialVariables, Uncalled,
+};
 pub use external::{
     ExternalMediaReport, ExternalNews, ExternalOrder, ExternalStatus, ExternalTarget,
 };
-pub use io::{Input, Output, Report, ResolveId, Source};
+pub use io::{Input, Output, ResolveId, Source};
 pub use outside::{
-    Assistant, ChatMessage, ChatRole, Mail, OrderId, OutsideAnswer, OutsideFailure, OutsideRequest,
-    Providers, Sound, TextMessage,
+    Assistant, ChatMessage, ChatRole, Delivery, Mail, OrderId, OutsideAnswer, OutsideFailure,
+    OutsideRequest, Providers, Sound, TextMessage,
 };
 
 pub use queue::{Queuecall, QueuecallStatus};
+pub use report::{
+    BindingNews, CallNews, Change, ConfbridgeNews, GroupcallNews, RecordingNews, Report,
+    TranscribeNews, TransferNews,
+};
 pub use transfer::TransferKind;
 
 /// What the switch is told once.
@@ -114,55 +128,42 @@ pub struct SwitchConfig {
     pub beep: Arc<Prompt>,
     /// The digest realm (RFC 7616 §3.3).
     pub realm: String,
-    /// What telephones may prove themselves by, first what is offered first.
-    pub digest: Vec<Algorithm>,
-    /// The limits of one activeflow.
-    pub flow_limits: crate::flow::Limits,
-    /// Calls at once; more are refused with 503.
-    pub calls: usize,
-    /// Which servers there are outside.
-    pub providers: Providers,
-    /// Who talks with callers.
-    pub assistant: Assistant,
-    /// What it speaks with whom.
-    pub codecs: CodecTable,
-    /// Whom it can call.
-    pub directory: Directory,
-    /// How often trunks are asked how they are, where no call shows it; never where it is `None`.
-    pub trunks_probed_every: Option<Duration>,
+    /// What can change while it runs, to begin with.
+    pub configuration: Configuration,
 }
 
 /// The whole switch as a value: inputs in, outputs polled.
 pub struct Switch {
-    config: SwitchConfig,
+    config: Configuration,
+    recordings_dir: PathBuf,
+    beep: Arc<Prompt>,
     epoch: Epoch,
     rng: Rng,
     endpoint: Endpoint,
     registrar: Registrar,
     authenticator: Authenticator,
-    access: Access,
     flows: FlowTable,
-    arrivals: HashMap<SessionId, arrive::Arrival>,
-    calls: HashMap<CallId, Box<Entry>>,
-    dialogs: HashMap<DialogId, SessionId>,
-    sessions: HashMap<SessionId, CallId>,
-    activeflows: HashMap<ActiveflowId, Box<Run>>,
-    orders: HashMap<CommandId, Order>,
+    arrivals: IdMap<SessionId, arrive::Arrival>,
+    calls: IdMap<CallId, Box<Entry>>,
+    dialogs: IdMap<DialogId, SessionId>,
+    sessions: IdMap<SessionId, CallId>,
+    activeflows: IdMap<ActiveflowId, Box<Run>>,
+    orders: IdMap<CommandId, Order>,
     /// Orders to the world outside.
-    asked: HashMap<OrderId, ask::Asker>,
+    asked: IdMap<OrderId, ask::Asker>,
     /// Those that could not be given.
     unasked: VecDeque<(OrderId, OutsideFailure)>,
     transcriptions: HashMap<Uuid, transcribing::Transcription>,
     recordings: RecordingTable,
     transcripts: TranscriptTable,
     messages: MessageTable,
-    dials: HashMap<DialId, dial::Dialing>,
+    dials: IdMap<DialId, dial::Dialing>,
     bridges: bridges::Bridges,
-    transfers: HashMap<BridgeId, transfer::Transfer>,
+    transfers: IdMap<BridgeId, transfer::Transfer>,
     /// Hosts that are looked for.
-    resolves: HashMap<ResolveId, seeking::Seeker>,
+    resolves: IdMap<ResolveId, seeking::Seeker>,
     /// Requests of ours outside of calls.
-    asks: HashMap<AskId, seeking::Seeker>,
+    asks: IdMap<AskId, seeking::Seeker>,
     carriers: carriers::Carriers,
     /// Messages on their way.
     texts: HashMap<Uuid, texts::Text>,
@@ -173,19 +174,28 @@ pub struct Switch {
     ringing: HashMap<Uuid, DialId>,
     attendance: agents::Attendance,
     conferences: conference::Conferences,
-    bridge_recordings: HashMap<CommandId, conferencing::BridgeRecording>,
+    bridge_recordings: IdMap<CommandId, conferencing::BridgeRecording>,
     externals: external::Externals,
     ringback: Arc<Prompt>,
     hold_music: Arc<Prompt>,
     counts: CallCounts,
+    /// What of the input under way is needed until it is handled.
+    tap: tap::Tap,
+    /// INVITEs that never became a call, to be told of.
+    turned_away: VecDeque<(DialogId, Box<RefusedCall>)>,
+    refusals_told: refusing::Budget,
+    /// Requests to servers under way for calls.
+    exchanges: HashMap<OrderId, exchanges::Exchange>,
     /// Why the newest calls ended.
     ended: VecDeque<(CallId, Cause)>,
-    deadlines: DeadlineQueue<Deadline>,
+    telling: telling::Telling,
+    deadlines: DeadlineQueue<Deadline, IdState>,
     news: BTreeSet<News>,
     media: VecDeque<Command>,
     outputs: VecDeque<Output>,
     issued: u64,
-    opened: u64,
+    /// Where the newest session was put that was to be beside none.
+    lane: u8,
     stopping: Option<Instant>,
     is_overloaded: bool,
     refusals: Seldom,
@@ -200,6 +210,10 @@ struct Entry {
     activeflow: Option<ActiveflowId>,
     recording: Option<CommandId>,
     transcribing: Option<Uuid>,
+    /// The transcription of its bridge, which hears it.
+    overheard: Option<Uuid>,
+    /// The flow that follows its recording.
+    after_recording: Option<recording::AfterRecording>,
     /// `recording_stop` actions that wait for the files.
     waiting_for_recording: Vec<(ActiveflowId, FlowCommandId)>,
     /// The flow that follows once the call's files are complete.
@@ -226,6 +240,18 @@ struct Entry {
     agents: Vec<Uuid>,
     /// Its external media.
     externals: Vec<ExternalId>,
+    /// What is told of it.
+    shown: telling::Shown,
+    /// What has happened in it.
+    timeline: Timeline,
+    /// What may explain its end.
+    facts: Facts,
+    /// Where RTP is expected from.
+    expected: Option<SocketAddr>,
+    /// Our RTP port.
+    port: Option<u16>,
+    /// The steps that its flow has taken, once that is over.
+    path: Vec<PathStep>,
 }
 
 impl Entry {
@@ -236,6 +262,8 @@ impl Entry {
             activeflow: None,
             recording: None,
             transcribing: None,
+            overheard: None,
+            after_recording: None,
             waiting_for_recording: Vec::new(),
             after: None,
             is_private: false,
@@ -249,6 +277,12 @@ impl Entry {
             holding: hold::Holding::default(),
             agents: Vec::new(),
             externals: Vec::new(),
+            shown: telling::Shown::default(),
+            timeline: Timeline::new(),
+            facts: Facts::default(),
+            expected: None,
+            port: None,
+            path: Vec::new(),
         }
     }
 }
@@ -257,6 +291,8 @@ impl Entry {
 #[derive(Clone, Debug)]
 struct Meeting {
     flow: Arc<Flow>,
+    /// What it begins with beside what it knows of its call.
+    variables: Arc<[(String, String)]>,
     /// When it rings, not only when it answers.
     is_early: bool,
 }
@@ -273,6 +309,10 @@ struct Run {
     generation: u32,
     /// Calls at the moment that it has made.
     calls: usize,
+    /// What is told of it.
+    shown: telling::RunShown,
+    /// Steps of it that stand in the timeline of the call.
+    noted: u64,
 }
 
 /// A verb under way.
@@ -323,10 +363,15 @@ impl Switch {
         now: Instant,
         config: SwitchConfig,
         endpoint: Endpoint,
-        access: Access,
         epoch: Epoch,
         mut rng: Rng,
     ) -> Self {
+        let SwitchConfig {
+            recordings,
+            beep,
+            realm,
+            configuration: config,
+        } = config;
         Self {
             carriers: carriers::Carriers::new(
                 now,
@@ -335,31 +380,32 @@ impl Switch {
                 rng.fork(),
             ),
             registrar: Registrar::new(),
-            authenticator: Authenticator::new(now, config.realm.clone(), rng.fork())
+            authenticator: Authenticator::new(now, realm, rng.fork())
                 .with_algorithms(config.digest.clone()),
             config,
+            recordings_dir: recordings,
+            beep,
             epoch,
             rng,
             endpoint,
-            access,
             flows: FlowTable::default(),
-            arrivals: HashMap::new(),
-            calls: HashMap::new(),
-            dialogs: HashMap::new(),
-            sessions: HashMap::new(),
-            activeflows: HashMap::new(),
-            orders: HashMap::new(),
-            asked: HashMap::new(),
+            arrivals: IdMap::default(),
+            calls: IdMap::default(),
+            dialogs: IdMap::default(),
+            sessions: IdMap::default(),
+            activeflows: IdMap::default(),
+            orders: IdMap::default(),
+            asked: IdMap::default(),
             unasked: VecDeque::new(),
             transcriptions: HashMap::new(),
             recordings: RecordingTable::default(),
             transcripts: TranscriptTable::default(),
             messages: MessageTable::default(),
-            dials: HashMap::new(),
+            dials: IdMap::default(),
             bridges: bridges::Bridges::default(),
-            transfers: HashMap::new(),
-            resolves: HashMap::new(),
-            asks: HashMap::new(),
+            transfers: IdMap::default(),
+            resolves: IdMap::default(),
+            asks: IdMap::default(),
             texts: HashMap::new(),
             throttle: throttle::Throttle::default(),
             silent_hops: silent_hops::SilentHops::default(),
@@ -367,18 +413,23 @@ impl Switch {
             ringing: HashMap::new(),
             attendance: agents::Attendance::default(),
             conferences: conference::Conferences::default(),
-            bridge_recordings: HashMap::new(),
+            bridge_recordings: IdMap::default(),
             ringback: Arc::new(Prompt::ringback()),
             hold_music: Arc::new(Prompt::hold_music()),
             counts: CallCounts::default(),
             externals: external::Externals::new(),
+            tap: tap::Tap::default(),
+            turned_away: VecDeque::new(),
+            refusals_told: refusing::Budget::default(),
+            exchanges: HashMap::new(),
             ended: VecDeque::new(),
-            deadlines: DeadlineQueue::new(),
+            telling: telling::Telling::default(),
+            deadlines: DeadlineQueue::default(),
             news: BTreeSet::new(),
             media: VecDeque::new(),
             outputs: VecDeque::new(),
             issued: 0,
-            opened: 0,
+            lane: 0,
             stopping: None,
             is_overloaded: false,
             refusals: Seldom::default(),
@@ -390,10 +441,15 @@ impl Switch {
 
     /// Takes one input to its end.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
+        self.begin(now);
         match input {
             Input::Sip { hop, message } => {
                 let trusted = self.is_trusted(now, &hop);
-                self.endpoint.handle_message(now, hop, message, trusted);
+                let heard = tap::heard(hop.remote, &message);
+                let dialog = self.endpoint.handle_message(now, hop, message, trusted);
+                if let (Some(dialog), Some(heard)) = (dialog, heard) {
+                    self.sip_heard(dialog, heard);
+                }
             }
             Input::SipClosed { hop } => {
                 self.registrar.handle_connection_lost(hop);
@@ -403,7 +459,11 @@ impl Switch {
             Input::Media(event) => self.handle_media(now, event),
             Input::Fetched { command, prompts } => self.handle_fetched(now, command, prompts),
             Input::External { external, news } => self.handle_external(now, external, news),
-            Input::Outside { order, answer } => self.handle_outside(now, order, answer),
+            Input::Outside { order, answer } => {
+                self.exchange_answered(order, &answer);
+                self.handle_outside(now, order, answer);
+            }
+            Input::Delivered { order, delivery } => self.delivered(order, delivery),
             Input::Control { request, control } => self.handle_control(now, request, control),
             Input::Message {
                 source,
@@ -412,7 +472,9 @@ impl Switch {
                 flow,
             } => self.handle_message(now, source, destination, text, flow.as_deref()),
             Input::Resolved { resolve, hops } => self.handle_resolved(now, resolve, hops),
+            Input::Bindings(bindings) => self.restore_bindings(now, bindings),
             Input::Flows(flows) => self.flows = flows,
+            Input::Configure(configuration) => self.configure(now, *configuration),
             Input::Overload(is_overloaded) => self.is_overloaded = is_overloaded,
             Input::Stop => self.stop(now),
         }
@@ -421,6 +483,7 @@ impl Switch {
 
     /// Lets everything act that is due; early or double calls are harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.begin(now);
         self.endpoint.handle_timeout(now);
         self.registrar.handle_timeout(now);
         while let Some(deadline) = self.deadlines.poll(now) {
@@ -446,11 +509,18 @@ impl Switch {
     /// Takes the next output; drain until [`Output::Timeout`].
     #[must_use]
     pub fn poll_output(&mut self, now: Instant) -> Output {
-        if let Some(transmit) = self.endpoint.poll_transmit() {
+        if let Some((transmit, dialog)) = self.endpoint.poll_transmit_of() {
+            if let Some(dialog) = dialog {
+                self.sip_sent(dialog, &transmit);
+            }
             return Output::Transmit(transmit);
         }
         if let Some(command) = self.media.pop_front() {
+            self.media_ordered(&command);
             return Output::Media(command);
+        }
+        if let Some(refused) = self.poll_refused() {
+            return refused;
         }
         if let Some(output) = self.outputs.pop_front() {
             return output;
@@ -488,7 +558,9 @@ impl Switch {
             if let Some(event) = self.endpoint.poll_event() {
                 self.handle_sip(now, event);
             } else if let Some((order, failure)) = self.unasked.pop_front() {
-                self.handle_outside(now, order, OutsideAnswer::Failed(failure));
+                let answer = OutsideAnswer::Failed(failure);
+                self.exchange_answered(order, &answer);
+                self.handle_outside(now, order, answer);
             } else if let Some(news) = self.news.pop_first() {
                 match news {
                     News::Call(id) => self.drain_call(now, id),
@@ -500,7 +572,8 @@ impl Switch {
             } else if let Some(event) = self.conferences.poll_event() {
                 self.handle_conference(now, event);
             } else if !self.ring_agents(now) {
-                return;
+                self.tell_bindings();
+                return self.tell_changes(now);
             }
         }
     }
@@ -516,6 +589,8 @@ impl Switch {
     }
 
     fn drain_flow(&mut self, now: Instant, id: ActiveflowId) {
+        self.note_steps(id);
+        self.look_at_flow(id);
         while let Some(command) = self
             .activeflows
             .get_mut(&id)
@@ -535,9 +610,20 @@ impl Switch {
         self.issued
     }
 
-    /// Sessions are counted alone, so that they are spread evenly over the media threads.
-    fn next_session(&mut self) -> SessionId {
-        self.opened += 1;
-        SessionId(self.opened)
+    /// A session on the lane of the call that it will be joined with, so that neither has to move; else on the
+    /// next, so that they are spread evenly over the media threads.
+    fn next_session(&mut self, beside: Option<CallId>) -> SessionId {
+        let lane = beside.and_then(|call| self.lane_of(call));
+        let lane = lane.unwrap_or_else(|| {
+            self.lane = self.lane.wrapping_add(1);
+            self.lane
+        });
+        SessionId::on(lane, self.next_number())
+    }
+
+    /// The lane that the sound of a call began on.
+    fn lane_of(&self, call: CallId) -> Option<u8> {
+        let entry = self.calls.get(&call)?;
+        Some(entry.call.leg().session().lane())
     }
 }

@@ -8,11 +8,13 @@ use flowswitch_media::dtmf::Digit;
 use super::Switch;
 use crate::call::cause::{Cause, Why};
 use crate::call::digits::DigitPath;
+use crate::call::reason::{Fact, NotTaken};
 use crate::call::{Call, Down};
 use crate::ids::CallId;
 use crate::sip::message::Status;
 use crate::sip::{DialogId, EndCause, Event as SipEvent};
 use crate::status::HangupReason;
+use crate::store::timeline::MediaMoment;
 
 impl Switch {
     pub(super) fn handle_sip(&mut self, now: Instant, event: SipEvent) {
@@ -94,7 +96,12 @@ impl Switch {
             SipEvent::Ended { dialog, cause } => {
                 let cause = match cause {
                     EndCause::Bye { reason } => Cause::bye(reason.as_deref()),
-                    EndCause::NoAck => Cause::local(HangupReason::Failed, Why::NoAck),
+                    EndCause::NoAck { contact } => {
+                        if let Some(call) = self.call_by(dialog) {
+                            self.know(call, Fact::Contact(contact.into()));
+                        }
+                        Cause::local(HangupReason::Failed, Why::NoAck)
+                    }
                     EndCause::SessionExpired => {
                         Cause::local(HangupReason::Timeout, Why::SessionExpired)
                     }
@@ -106,11 +113,13 @@ impl Switch {
     }
 
     fn handle_gone(&mut self, now: Instant, dialog: DialogId, cause: Cause) {
-        let Some(session) = self.dialogs.remove(&dialog) else {
+        let Some(session) = self.part_dialog(dialog) else {
             return;
         };
-        if self.arrivals.remove(&session).is_some() {
+        if let Some(arrival) = self.arrivals.remove(&session) {
             self.media.push_back(Command::Close { session });
+            let status = Some(Status::REQUEST_TERMINATED);
+            self.gone_before(arrival, status, &NotTaken::GaveUp);
         } else if let Some(id) = self.sessions.get(&session).copied() {
             self.with_call(now, id, |call, down| call.handle_gone(down, cause));
         }
@@ -133,10 +142,11 @@ impl Switch {
                 }
             }
             MediaEvent::Finished { command, outcome } => {
-                if self.bridge_recording_ended(command, &outcome) {
+                if self.bridge_recording_ended(now, command, &outcome) {
                     return;
                 }
                 if let Some(id) = self.orders.get(&command).map(|order| order.call) {
+                    self.note_end(id, command, &outcome);
                     self.with_call(now, id, |call, down| {
                         call.handle_finished(down, command, outcome);
                     });
@@ -147,12 +157,16 @@ impl Switch {
                     self.with_call(now, id, |call, _| call.handle_utterance(said));
                 }
             }
+            MediaEvent::Latched { session, source } => {
+                self.note_media(session, MediaMoment::Heard { source });
+            }
             // Nobody has asked for it.
             MediaEvent::ActiveSpeaker { .. } => {}
             MediaEvent::ExternalClosed { external, result } => {
                 self.external_closed(now, external, &result);
             }
             MediaEvent::Closed { session, stats } => {
+                self.note_media(session, MediaMoment::Closed);
                 if let Some(id) = self.sessions.get(&session).copied() {
                     // A call that we make may have had another session before.
                     let call = self.calls.get(&id);

@@ -13,6 +13,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -25,6 +26,7 @@ use super::seeking::Seeker;
 use super::{Entry, Switch};
 use crate::call::cause::{Cause, NoWay, Why};
 use crate::call::q850::Q850;
+use crate::call::reason::Fact;
 use crate::call::{Call, Leg};
 use crate::flow;
 use crate::ids::CallId;
@@ -103,6 +105,13 @@ impl Outgoing {
         }
     }
 
+    /// The trunks that it goes by, or may.
+    pub(super) fn trunks(&self) -> impl Iterator<Item = TrunkId> {
+        let doubtful = self.doubtful.iter().map(|(way, _)| way);
+        let ways = self.ways.iter().chain(&self.way).chain(doubtful);
+        ways.filter_map(|way| way.line.trunk()).chain(self.trunk)
+    }
+
     /// Claims that the call goes to a telephone where that has registered.
     pub(super) fn is_at_extension(&self) -> bool {
         let way = self.way.as_ref();
@@ -115,6 +124,8 @@ pub(super) struct NewCall {
     pub party: Party,
     pub caller: Caller,
     pub master: Option<CallId>,
+    /// With whom it will be joined.
+    pub beside: Option<CallId>,
     pub early_execution: bool,
 }
 
@@ -122,25 +133,38 @@ impl Switch {
     /// Makes a call. It is there from now on, and ends by itself when there is no way to the party.
     pub(super) fn make_call(&mut self, now: Instant, new: NewCall) -> CallId {
         let id = CallId(self.rng.uuid());
-        let session = self.next_session();
         let NewCall {
             party,
             caller,
             master,
+            beside,
             early_execution,
         } = new;
+        let session = self.next_session(beside);
         let leg = Leg::outgoing(session);
-        let call = Call::outgoing(now, id, leg, caller.address.clone(), party.address, master);
+        let call = Call::outgoing(
+            now,
+            id,
+            leg,
+            Arc::clone(&caller.address),
+            party.address,
+            master,
+        );
         tracing::info!(call = %id, kind = call.destination().kind.as_str(), "calling");
         let mut entry = Box::new(Entry::new(call));
         entry.is_private = caller.is_private;
         let (ways, last) = match party.ways {
             Ok(ways) => (ways, None),
-            Err(why) => (Vec::new(), Some((Q850::NO_ROUTE, Why::NoWay(why)))),
+            Err(why) => {
+                let target = entry.call.destination().target.as_str();
+                entry.facts.add(Fact::Host(target.into()));
+                (Vec::new(), Some((Q850::NO_ROUTE, Why::NoWay(why))))
+            }
         };
         let mut outgoing = Outgoing::new(caller, early_execution, ways);
         outgoing.last = last;
         entry.outgoing = Some(outgoing);
+        entry.stands(self.tap.at);
         self.sessions.insert(session, id);
         self.calls.insert(id, entry);
         self.counts.outgoing += 1;
@@ -240,6 +264,11 @@ impl Switch {
             }
             Err(limit) => {
                 outgoing.last = Some((Q850::CONGESTION, Why::NoWay(NoWay::Barred)));
+                let barred = Fact::TrunkBarred {
+                    trunk: name.as_str().into(),
+                    limit: limit.to_string().into(),
+                };
+                self.know(id, barred);
                 if let Some(others) = self.limits.pass(now) {
                     tracing::warn!(call = %id, trunk = name, %limit, others, "trunk has reached a limit");
                 }
@@ -266,16 +295,25 @@ impl Switch {
             return;
         };
         outgoing.resolving = None;
+        let host = outgoing.way.as_ref().and_then(|way| match &way.target {
+            Target::Host(host) => Some(host.host.to_string()),
+            Target::Hop(_) => None,
+        });
+        let is_found = !hops.is_empty();
         match reachable(line, hops, &allow) {
             Ok(hops) => outgoing.hops = hops.into(),
             Err(why) => outgoing.last = Some((Q850::NO_ROUTE, Why::NoWay(why))),
+        }
+        let is_lost = !is_found || outgoing.hops.is_empty();
+        if let Some(host) = host.filter(|_| is_lost) {
+            self.know(id, Fact::Host(host.into()));
         }
         self.try_next(now, id);
     }
 
     /// Sends the INVITE to an address, once there is a media port on that side of ours.
     fn turn_to(&mut self, now: Instant, id: CallId, hop: Hop) {
-        let session = self.next_session();
+        let session = self.next_session(Some(id));
         let side = hop.local.ip();
         let Some(outgoing) = self.outgoing(id) else {
             return;
@@ -308,6 +346,9 @@ impl Switch {
         }) else {
             return;
         };
+        if let Some(entry) = self.calls.get_mut(&id) {
+            entry.opened(self.tap.at, port);
+        }
         let local = LocalEnd {
             address: self.endpoint.advertised(hop).ip(),
             port,
@@ -339,7 +380,7 @@ impl Switch {
         let here = self.endpoint.advertised(hop);
         let identity = outgoing.caller.identity(way, trunks, here);
         let account = match way.line {
-            Line::Trunk(trunk) if !way.is_redirect => trunks.get(trunk).account.clone(),
+            Line::Trunk(trunk) if way.is_to(trunks.get(trunk)) => trunks.get(trunk).account.clone(),
             _ => None,
         };
         let invite = Invite {
@@ -367,6 +408,7 @@ impl Switch {
         match dialog {
             Some(dialog) => {
                 self.dialogs.insert(dialog, session);
+                self.show_dialed(now, id);
             }
             None => {
                 let why = Why::NoWay(NoWay::TooManyCalls);
@@ -421,6 +463,7 @@ impl Switch {
         };
         tracing::info!(call = %id, remote = %hop.remote, %why, "no answer");
         self.silent_hops.add(now, hop);
+        self.know(id, Fact::Silent(hop.remote));
         let value = match why {
             NoAnswer::TransportFailed => Q850::CONGESTION,
             _ => Q850::NO_RESPONSE,
@@ -430,7 +473,7 @@ impl Switch {
 
     /// Forgets the INVITE of a dialog that is gone; its call, while that still wants to reach somebody.
     fn undialed(&mut self, now: Instant, dialog: DialogId) -> Option<(CallId, Hop)> {
-        let session = self.dialogs.remove(&dialog)?;
+        let session = self.part_dialog(dialog)?;
         let id = *self.sessions.get(&session)?;
         let mut is_dialing = false;
         self.with_call(now, id, |call, _| {
@@ -502,7 +545,7 @@ impl Switch {
         let routes = Routes {
             directory: &self.config.directory,
             registrar: &self.registrar,
-            access: &self.access,
+            access: &self.config.access,
         };
         routes.destination(address)
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -121,6 +122,17 @@ pub enum OutsideAnswer {
     Failed(OutsideFailure),
 }
 
+/// What became of a webhook that was taken over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// Status of the last answer; `None` where none came.
+    pub status: Option<u16>,
+    /// How often it was tried.
+    pub tries: u32,
+    /// From the first try to the end of the last.
+    pub took: Duration,
+}
+
 /// Why an order to the world could not be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -137,6 +149,12 @@ pub enum OutsideFailure {
     /// The server could not be reached or did not do it; later it may.
     #[error("the server did not do it")]
     Unavailable,
+    /// A server named by a flow answered with a status that brings nothing.
+    #[error("the server answered {status}")]
+    Answered {
+        /// It.
+        status: u16,
+    },
     /// More orders are under way than are allowed.
     #[error("too many orders under way")]
     Busy,
@@ -150,6 +168,7 @@ impl OutsideFailure {
             Self::NotConfigured { .. } => "not configured",
             Self::Refused => "refused",
             Self::Unavailable => "the server did not do it",
+            Self::Answered { .. } => "the server answered with another status than 200",
             Self::Busy => "too many orders under way",
         }
     }

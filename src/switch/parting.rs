@@ -1,7 +1,8 @@
 //! What becomes of those who are tied to a call when it is over: whom it dialed, who dialed it, who is
 //! joined with it; and what is told of it.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use flowswitch_media::command::{BridgeId, ExternalId, SessionStats};
 use uuid::Uuid;
@@ -9,11 +10,15 @@ use uuid::Uuid;
 use super::dial::DialId;
 use super::filling::Filling;
 use super::outgoing::Outgoing;
-use super::{Entry, Output, Report, Switch};
-use crate::call::Call;
+use super::report::Report;
+use super::{Entry, Switch};
 use crate::call::cause::{Cause, Why};
+use crate::call::reason::{Fact, Reason, Sound};
+use crate::flow::{Activeflow, FlowFailure};
 use crate::ids::{ActiveflowId, CallId};
 use crate::store::calls::{CallDirection, CallRecord};
+use crate::store::timeline::{MediaMoment, PathStep, What};
+use crate::time::Epoch;
 
 /// What ties a call to others.
 #[derive(Debug)]
@@ -32,12 +37,50 @@ pub(super) struct Ties {
     made_by: Option<ActiveflowId>,
     agents: Vec<Uuid>,
     externals: Vec<ExternalId>,
+    groupcall: Option<Uuid>,
 }
 
 /// Ended calls whose cause another may be hung up with.
 const ENDED: usize = 10_000;
 
 impl Entry {
+    /// Our RTP port is open.
+    pub(super) fn opened(&mut self, at: Duration, port: u16) {
+        self.port = Some(port);
+        let opened = MediaMoment::Opened { port };
+        self.timeline.push(at, What::Media(opened));
+    }
+
+    /// Notes where a call stands that has just come to be.
+    pub(super) fn stands(&mut self, at: Duration) {
+        self.timeline.push(at, What::Status(self.call.status()));
+    }
+
+    /// Its flow is over, and has gone this way.
+    pub(super) fn walked(&mut self, flow: &Activeflow, epoch: Epoch) {
+        let most = CallRecord::PATH as u64;
+        let steps = flow.steps_after(flow.taken().saturating_sub(most));
+        let steps = steps.map(|step| PathStep {
+            action: step.id.clone(),
+            name: step.name,
+            at: epoch.since_1970(step.at),
+        });
+        self.path.extend(steps);
+    }
+
+    /// What was not as it should be.
+    fn findings(&self, record: &CallRecord) -> Vec<Reason> {
+        let is_answered = record.answered.is_some();
+        let known = self.facts.findings(&record.reason, is_answered);
+        let sound = Sound {
+            stats: &record.stats,
+            expected: self.expected.filter(|_| is_answered),
+            port: self.port,
+            talked: record.talked(),
+        };
+        known.chain(sound.findings()).collect()
+    }
+
     /// Takes the ties of a call that is over.
     pub(super) fn cut(&mut self, fault: &Cause) -> Ties {
         self.meets = None;
@@ -53,6 +96,7 @@ impl Entry {
             made_by: self.made_by.take(),
             agents: std::mem::take(&mut self.agents),
             externals: std::mem::take(&mut self.externals),
+            groupcall: self.shown.groupcall,
         }
     }
 }
@@ -62,10 +106,16 @@ impl Switch {
     pub(super) fn tell_ended(
         &mut self,
         now: Instant,
-        call: &Call,
+        entry: &mut Entry,
         cause: Cause,
         stats: Box<SessionStats>,
     ) {
+        let timeline = std::mem::take(&mut entry.timeline);
+        let path = std::mem::take(&mut entry.path);
+        if let Some(mismatch) = entry.call.leg().mismatch() {
+            entry.facts.add(Fact::Mismatch(Box::new(mismatch.clone())));
+        }
+        let call = &entry.call;
         let times = call.times();
         let moment = |at| self.epoch.since_1970(at);
         let record = CallRecord {
@@ -74,19 +124,26 @@ impl Switch {
                 true => CallDirection::Incoming,
                 false => CallDirection::Outgoing,
             },
-            source: call.source().clone(),
-            destination: call.destination().clone(),
+            source: Arc::clone(call.source()),
+            destination: Arc::clone(call.destination()),
             master: call.master(),
+            reason: Reason::of(&cause, &entry.facts),
             cause,
             began: moment(times.began),
             rang: times.rang.map(moment),
             answered: times.answered.map(moment),
             // One that has failed was never hung up.
             ended: moment(times.ended.unwrap_or(now)),
+            status: timeline.status(),
             stats,
+            findings: Vec::new(),
+            path,
+            timeline,
         };
+        let findings = entry.findings(&record);
+        let record = CallRecord { findings, ..record };
         let report = Report::CallEnded(Box::new(record));
-        self.outputs.push_back(Output::Report(report));
+        self.report(report);
     }
 
     /// A call is over: nothing reaches its party any more.
@@ -123,5 +180,16 @@ impl Switch {
         if let Some(dial) = ties.dial {
             self.leg_over(now, dial, id);
         }
+        if let Some(groupcall) = ties.groupcall {
+            self.groupcall_shrinks(now, groupcall);
+        }
+    }
+}
+
+/// Why a flow could not go on, as a fact of its call.
+pub(super) fn flow_fact(why: &FlowFailure) -> Fact {
+    Fact::Flow {
+        why: why.to_string().into(),
+        is_limit: matches!(why, FlowFailure::Limit { .. }),
     }
 }

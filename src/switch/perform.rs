@@ -11,6 +11,8 @@ use flowswitch_media::prompt::Prompt;
 use super::arrive::call_reference;
 use super::ask::Asker;
 use super::control::mute_of;
+use super::parting::flow_fact;
+use super::report::Report;
 use super::{Order, Output, OutsideRequest, Purpose, Source, Switch};
 use crate::call::cause::{Cause, Why};
 use crate::call::{Call, CallEvent, Down, PlayRefused};
@@ -20,6 +22,7 @@ use crate::flow::{
 };
 use crate::ids::{ActiveflowId, CallId};
 use crate::status::HangupReason;
+use crate::store::timeline::{MediaMoment, What};
 
 impl Switch {
     /// Carries out one command of an activeflow.
@@ -45,7 +48,7 @@ impl Switch {
                 self.play(now, id, command, sources, false);
             }
             FlowCommand::Beep { command } => {
-                let beep = Arc::clone(&self.config.beep);
+                let beep = Arc::clone(&self.beep);
                 self.verb(now, id, command, move |call, down, order| {
                     // One that is refused has been finished by the call.
                     if call.begin_play(order, false).is_ok() {
@@ -175,14 +178,23 @@ impl Switch {
     pub(super) fn handle_call(&mut self, now: Instant, id: CallId, event: CallEvent) {
         match event {
             CallEvent::Status(status) => {
+                self.note(id, What::Status(status));
+                self.tell_status(now, id, status);
                 self.tell_flow(now, id, FlowEvent::CallStatus { status });
                 self.meet(now, id, status);
                 self.leg_news(now, id, &event);
             }
             CallEvent::EarlyMedia => self.leg_news(now, id, &event),
-            CallEvent::Held => self.party_held(now, id),
+            CallEvent::Held => {
+                let entry = self.calls.get(&id);
+                let is_held = entry.is_some_and(|entry| entry.call.holds_us());
+                self.note(id, What::Media(MediaMoment::Hold { is_held }));
+                self.party_held(now, id);
+            }
             CallEvent::Digit(digit) => {
+                self.note(id, What::Digit);
                 self.tell_externals(id, digit);
+                self.report(Report::Digit { call: id });
                 let digit = digit.to_char();
                 self.tell_flow(now, id, FlowEvent::Digit { digit });
             }
@@ -197,10 +209,11 @@ impl Switch {
             }
             CallEvent::Finished { command, outcome } => self.handle_order(now, command, outcome),
             CallEvent::Ended { cause, stats } => {
-                let Some(entry) = self.calls.remove(&id) else {
+                let Some(mut entry) = self.calls.remove(&id) else {
                     return;
                 };
-                self.tell_ended(now, &entry.call, cause, stats);
+                self.tell_hangup(now, &mut entry, &cause);
+                self.tell_ended(now, &mut entry, cause, stats);
                 self.forget_call(now, id, &entry);
                 if let Some(after) = entry.after {
                     self.start_on_complete(now, call_reference(id), after);
@@ -377,8 +390,13 @@ impl Switch {
                 self.order_is_over(id, command);
                 self.finish_flow_command(now, id, command, outcome);
             }
-            Purpose::Recording(recording) => self.recording_ended(now, order.call, recording),
-            Purpose::Transcribing(transcribe) => self.listening_ended(now, transcribe),
+            Purpose::Recording(recording) => {
+                let is_complete = !matches!(outcome, FlowOutcome::Failed { .. });
+                self.recording_ended(now, order.call, recording, is_complete);
+            }
+            Purpose::Transcribing(transcribe) => {
+                self.listening_ended(now, transcribe, command);
+            }
             Purpose::Talking(id) => self.talk_order_ended(now, id, command),
             Purpose::Filling | Purpose::Control => {}
         }
@@ -448,9 +466,11 @@ impl Switch {
         why: &FlowEnd,
         on_complete: Option<OnComplete>,
     ) {
-        let Some(run) = self.forget_flow(id) else {
+        self.look_at_flow(id);
+        let Some(mut run) = self.forget_flow(id) else {
             return;
         };
+        self.tell_flow_ended(now, &mut run, Some(why));
         match why {
             FlowEnd::Failed { why } => tracing::warn!(activeflow = %id, %why, "flow failed"),
             _ => tracing::debug!(activeflow = %id, ?why, "flow ended"),
@@ -462,6 +482,10 @@ impl Switch {
             return;
         };
         entry.after = on_complete;
+        entry.walked(&run.activeflow, self.epoch);
+        if let FlowEnd::Failed { why } = why {
+            entry.facts.add(flow_fact(why));
+        }
         let call = entry.call.id();
         let cause = match why {
             FlowEnd::Failed { .. } => Cause::local(HangupReason::Failed, Why::FlowFailed),

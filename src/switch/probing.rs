@@ -55,6 +55,11 @@ impl Pulse {
         }
     }
 
+    /// Asks from now on, if it does not.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.next.get_or_insert(now);
+    }
+
     /// Asks no more.
     pub(super) fn rest(&mut self) {
         self.next = None;
@@ -127,7 +132,7 @@ impl Switch {
 
     /// The addresses of a trunk that is to be asked are known.
     pub(super) fn trunk_found(&mut self, now: Instant, trunk: TrunkId, mut hops: Vec<Hop>) {
-        if self.carriers.is_stopping() {
+        if self.carriers.is_leaving(trunk) {
             return;
         }
         hops.retain(|hop| hop.remote != hop.local);

@@ -226,6 +226,35 @@ impl Queues {
         is_taken
     }
 
+    /// Queues and agents are others now. Who waits in a queue that is gone is sent away, who talks there talks
+    /// on; an agent that is gone is called no more.
+    pub(super) fn reconfigure(&mut self, now: Instant, queues: &QueueTable, agents: &AgentTable) {
+        let places = self.places.iter();
+        let mut moved: Vec<(u64, Uuid, bool)> = places
+            .filter_map(|(id, place)| {
+                let is_there = queues.get(place.queue).is_some();
+                let is_called = match place.state {
+                    State::Waiting => true,
+                    State::Ringing { agent, .. } => agents.get(agent).is_some(),
+                    State::Met { .. } | State::Service { .. } => return None,
+                };
+                (!is_there || !is_called).then_some((place.turn, *id, is_there))
+            })
+            .collect();
+        moved.sort_unstable();
+        for (_, id, is_there) in moved {
+            match self.places.get(&id).map(|place| place.ticket) {
+                Some(ticket) if is_there => {
+                    self.events.push_back(QueueEvent::StopRinging(ticket));
+                    self.unanswered(now, id);
+                }
+                _ => self.left(now, id),
+            }
+        }
+        self.lines.retain(|queue, _| queues.get(*queue).is_some());
+        self.is_stirred = true;
+    }
+
     /// An agent has another status, told by whoever may: one that has time need not rest.
     pub(super) fn handle_agent(&mut self, agent: Uuid, status: AgentStatus) {
         if status == AgentStatus::Available {

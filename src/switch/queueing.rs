@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use super::bridges::BridgeKind;
 use super::dial::{DialFor, DialId, Made};
-use super::io::Report;
 use super::queue::{QueueEvent, QueueFull, Ticket};
+use super::report::Report;
 use super::{Purpose, Switch};
 use crate::call::cause::{Cause, Why};
 use crate::flow::{Address, Anonymous, FlowCommandId, FlowEvent, FlowOutcome, QueuePlace};
@@ -49,7 +49,7 @@ impl Switch {
         if let Err(QueueFull) = self.queues.join(now, &queue, ticket) {
             tracing::warn!(%call, queue = %queue.name, "the queue is full: the flow goes on behind it");
             for news in [QueueNews::Incoming, QueueNews::Abandoned] {
-                self.config.directory.queues.count(queue.id, news);
+                self.count_queue(queue.id, news);
             }
             return self.finish_flow_command(now, id, command, FlowOutcome::Done);
         }
@@ -154,7 +154,8 @@ impl Switch {
             return self.hang_up_legs(now, vec![call], &Why::OtherEnded);
         };
         tracing::info!(call = %ticket.call, agent = %call, "an agent has answered");
-        let bridge = self.new_bridge(ticket.confbridge, BridgeKind::Queue(place));
+        let kind = BridgeKind::Queue(place);
+        let bridge = self.new_bridge(now, ticket.confbridge, kind, ticket.call);
         self.join_bridge(now, call, bridge, Part::FULL, None);
         self.stop_music(now, ticket.call);
         let order = self.new_order(ticket.call, Purpose::Control);
@@ -199,9 +200,19 @@ impl Switch {
                 let (flow, command) = ticket.order;
                 self.finish_flow_command(now, flow, command, FlowOutcome::Done);
             }
-            QueueEvent::Count(queue, news) => self.config.directory.queues.count(queue, news),
-            QueueEvent::Moved(queuecall) => self.report(Report::Queuecall(queuecall)),
+            QueueEvent::Count(queue, news) => self.count_queue(queue, news),
+            QueueEvent::Moved(queuecall) => {
+                let (queuecall, updated) = (Box::new(queuecall), self.epoch.since_1970(now));
+                self.report(Report::Queuecall { queuecall, updated });
+            }
         }
+    }
+
+    fn count_queue(&mut self, queue: Uuid, news: QueueNews) {
+        let queues = &mut self.config.directory.queues;
+        queues.count(queue, news);
+        let counts = queues.counts(queue);
+        self.report(Report::Queue { queue, counts });
     }
 
     fn give_up_agent(&mut self, now: Instant, ticket: Ticket) {

@@ -90,7 +90,7 @@ impl Switch {
         let extension = self.identify(now, request, hop)?;
         let text = text_of(request)?;
         let is_known = |user: &str| {
-            self.flows.message_flow(user).is_some() || self.access.password(user).is_some()
+            self.flows.message_flow(user).is_some() || self.config.access.password(user).is_some()
         };
         let meant = self.meant(now, request, hop, is_known);
         let user = dialled(&meant).unwrap_or_default();
@@ -112,7 +112,7 @@ impl Switch {
             self.handle_message(now, as_of_flows(&source), number, text, Some(&flow));
             return Ok(None);
         }
-        if !is_ours || self.access.password(user).is_none() {
+        if !is_ours || self.config.access.password(user).is_none() {
             return Err(Status::NOT_FOUND.into());
         }
         if self.texts.len() >= UNDER_WAY {
@@ -129,7 +129,7 @@ impl Switch {
     /// Brings a message to the telephones of an extension.
     fn relay_text(&mut self, now: Instant, sender: Sender, headers: &Headers, relay: Relay) {
         let caller = Caller {
-            address: relay.source,
+            address: Arc::new(relay.source),
             is_private: asks_for_privacy(headers),
             is_chosen: true,
         };

@@ -7,14 +7,48 @@ use flowswitch_media::dtmf::Digit;
 use flowswitch_media::recording::FileFormat;
 use uuid::Uuid;
 
+use super::report::{RecordingNews, Report};
 use super::{Purpose, Switch};
 use crate::call::RecordRefused;
 use crate::flow::{
-    EndOfKey, FlowCommandId, FlowEvent, FlowOutcome, Recording, RecordingFormat, RecordingLayout,
-    RecordingOptions,
+    Activeflow, EndOfKey, FlowCommandId, FlowEvent, FlowOutcome, OnComplete, Recording,
+    RecordingFormat, RecordingLayout, RecordingOptions, Reference, ReferenceType,
 };
 use crate::ids::{ActiveflowId, CallId, RecordingId};
 use crate::store::recordings::{Recorded, RecordingOf};
+
+/// The flow that follows a recording.
+#[derive(Debug)]
+pub(super) struct AfterRecording {
+    flow_id: String,
+    /// The run in which the recording began.
+    pub parent: Option<ActiveflowId>,
+    /// What that knew when it ended, if it has.
+    pub inherited: Vec<(String, String)>,
+    /// What there is to know of the recording.
+    own: Vec<(String, String)>,
+}
+
+impl AfterRecording {
+    /// `of` is what was recorded: its kind in the words of the API, and its id.
+    pub(super) fn new(
+        flow_id: String,
+        recording: &Recording,
+        of: (&str, Uuid),
+        parent: Option<ActiveflowId>,
+    ) -> Self {
+        let own = recording.variables(of.0, of.1);
+        let own = own
+            .into_iter()
+            .map(|(name, value)| (name.into_owned(), value));
+        Self {
+            flow_id,
+            parent,
+            inherited: Vec::new(),
+            own: own.collect(),
+        }
+    }
+}
 
 impl Switch {
     /// Starts a recording for a flow.
@@ -30,7 +64,7 @@ impl Switch {
                 why: "there is no call",
             },
             Some(call) => match self.record(now, call, options) {
-                Ok(()) => FlowOutcome::Done,
+                Ok(_) => FlowOutcome::Done,
                 Err(why) => {
                     tracing::warn!(%call, %why, "no recording");
                     FlowOutcome::Failed {
@@ -48,22 +82,28 @@ impl Switch {
         now: Instant,
         call: CallId,
         options: RecordingOptions,
-    ) -> Result<(), RecordRefused> {
+    ) -> Result<RecordingId, RecordRefused> {
         let format = file_format(options.format);
         if !format.is_supported() {
             let format = format.extension();
             return Err(RecordRefused::Format { format });
         }
-        let recording = self.new_recording(now, call, options);
-        let config = self.recording_config(&recording, options);
+        let recording = self.new_recording(now, call, &options);
+        let config = self.recording_config(&recording, &options);
         let recorded = Recorded {
             id: recording.id,
             of: RecordingOf::Call(call),
-            file_in: self.config.recordings.join(&recording.filenames[0]),
+            activeflow: self.calls.get(&call).and_then(|entry| entry.activeflow),
+            name: recording.name.clone(),
+            format: recording.format,
+            on_end_flow: options.on_end_flow_id.clone(),
+            began: self.epoch.since_1970(now),
+            ended: None,
+            file_in: self.recordings_dir.join(&recording.filenames[0]),
             file_out: recording
                 .filenames
                 .get(1)
-                .map(|said| self.config.recordings.join(said)),
+                .map(|said| self.recordings_dir.join(said)),
             is_complete: false,
         };
         let order = self.new_order(call, Purpose::Recording(recording.id));
@@ -71,17 +111,22 @@ impl Switch {
         self.with_call(now, call, |call, down| {
             begun = call.record(down, order, config);
         });
-        if begun.is_err() {
+        if let Err(why) = begun {
             self.orders.remove(&order);
-            return begun;
+            return Err(why);
         }
+        let id = recording.id;
         if let Some(entry) = self.calls.get_mut(&call) {
             entry.recording = Some(order);
+            let of = ("call", call.0);
+            let after = |flow_id| AfterRecording::new(flow_id, &recording, of, entry.activeflow);
+            entry.after_recording = options.on_end_flow_id.map(after);
         }
-        self.recordings.insert(recorded);
+        self.recording_began(recorded);
+        self.show_recording(call, recording.id);
         tracing::info!(%call, recording = %recording.name, "recording");
         self.tell_flow(now, call, FlowEvent::RecordingStarted { recording });
-        Ok(())
+        Ok(id)
     }
 
     pub(super) fn stop_recording(
@@ -101,16 +146,91 @@ impl Switch {
         }
     }
 
-    pub(super) fn recording_ended(&mut self, now: Instant, call: CallId, recording: RecordingId) {
-        self.recordings.complete(recording);
+    pub(super) fn recording_ended(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        recording: RecordingId,
+        is_complete: bool,
+    ) {
+        self.recording_over(now, recording, is_complete);
+        self.show_recording_over(call);
         let Some(entry) = self.calls.get_mut(&call) else {
             return;
         };
         entry.recording = None;
         let waiting = std::mem::take(&mut entry.waiting_for_recording);
+        let after = entry.after_recording.take();
         self.tell_flow(now, call, FlowEvent::RecordingEnded);
         for (flow, command) in waiting {
             self.finish_flow_command(now, flow, command, FlowOutcome::Done);
+        }
+        if let Some(after) = after {
+            self.start_after_recording(now, after);
+        }
+    }
+
+    /// Starts the flow that follows a recording. It belongs to no call, and inherits what the run of the flow
+    /// knew or knows in which the recording began.
+    pub(super) fn start_after_recording(&mut self, now: Instant, after: AfterRecording) {
+        let AfterRecording {
+            flow_id,
+            parent,
+            mut inherited,
+            own,
+        } = after;
+        if self.activeflows.len() >= self.config.calls {
+            tracing::warn!(flow = %flow_id, "not started behind a recording: too many flows run");
+            return;
+        }
+        let Some(flow) = self.flows.find(&flow_id).cloned() else {
+            tracing::warn!(flow = %flow_id, "there is no such flow to follow a recording");
+            return;
+        };
+        if let Some(run) = parent.and_then(|parent| self.activeflows.get(&parent)) {
+            inherited = run.activeflow.inheritance();
+        }
+        inherited.extend(own);
+        let id = ActiveflowId(self.rng.uuid());
+        let reference = Reference {
+            kind: ReferenceType::None,
+            id: Uuid::nil(),
+        };
+        tracing::debug!(activeflow = %id, flow = %flow.name, "flow behind a recording");
+        let (epoch, limits) = (self.epoch, self.config.flow_limits);
+        let rng = self.rng.fork();
+        let activeflow = match parent {
+            Some(parent) => {
+                let after = OnComplete {
+                    flow_id,
+                    parent,
+                    variables: inherited,
+                    complete_count: 0,
+                };
+                Activeflow::following(id, &flow, reference, after, epoch, limits, rng)
+            }
+            None => Activeflow::new(id, &flow, reference, inherited, epoch, limits, rng),
+        };
+        self.run(now, activeflow, None, 0, None);
+    }
+
+    /// Writes down a recording that runs, and tells of it.
+    pub(super) fn recording_began(&mut self, recorded: Recorded) {
+        self.recordings.insert(recorded.clone());
+        self.report(Report::Recording {
+            news: RecordingNews::Started,
+            recording: Box::new(recorded),
+        });
+    }
+
+    /// Writes down that a recording is over, and tells of it, once.
+    pub(super) fn recording_over(&mut self, now: Instant, id: RecordingId, is_complete: bool) {
+        let ended = self.epoch.since_1970(now);
+        if let Some(recorded) = self.recordings.end(id, ended, is_complete).cloned() {
+            self.report(Report::Recording {
+                news: RecordingNews::Finished,
+                recording: Box::new(recorded),
+            });
         }
     }
 
@@ -118,7 +238,7 @@ impl Switch {
         &mut self,
         now: Instant,
         call: CallId,
-        options: RecordingOptions,
+        options: &RecordingOptions,
     ) -> Recording {
         let id = RecordingId(self.rng.uuid());
         let name = self.recording_name(now, "call", call.0);
@@ -145,13 +265,13 @@ impl Switch {
     fn recording_config(
         &self,
         recording: &Recording,
-        options: RecordingOptions,
+        options: &RecordingOptions,
     ) -> RecordingConfig {
         let digits = |keys: &str| keys.chars().filter_map(Digit::from_char).collect();
         let mut paths = recording
             .filenames
             .iter()
-            .map(|file| self.config.recordings.join(file));
+            .map(|file| self.recordings_dir.join(file));
         let (heard, said) = (paths.next().unwrap_or_default(), paths.next());
         let files = match (options.layout, said) {
             (RecordingLayout::Stereo, _) => RecordingFiles::Stereo(heard),
@@ -176,7 +296,7 @@ impl Switch {
     }
 }
 
-const fn file_format(format: RecordingFormat) -> FileFormat {
+pub(super) const fn file_format(format: RecordingFormat) -> FileFormat {
     match format {
         RecordingFormat::Wav => FileFormat::Wav,
         RecordingFormat::Mp3 => FileFormat::Mp3,

@@ -21,7 +21,7 @@ impl Switch {
         let routes = Routes {
             directory: &self.config.directory,
             registrar: &self.registrar,
-            access: &self.access,
+            access: &self.config.access,
         };
         let way_to = |contact: NameAddr| {
             let way = match contact.uri {

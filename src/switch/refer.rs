@@ -122,10 +122,10 @@ impl Switch {
 }
 
 /// How a REFER is refused.
-const fn refusal(error: ControlError) -> Status {
+fn refusal(error: ControlError) -> Status {
     match error {
         ControlError::NoSuchCall => Status::CALL_DOES_NOT_EXIST,
-        ControlError::NobodyToCall => Status::NOT_FOUND,
+        ControlError::NobodyToCall { .. } => Status::NOT_FOUND,
         ControlError::AlreadyTransferring => Status::REQUEST_PENDING,
         _ => Status::DECLINE,
     }

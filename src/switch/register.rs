@@ -36,7 +36,7 @@ impl Switch {
     /// A stranger may register as anyone may, if it proves who it is; whether the extension exists is
     /// not to be seen from the answer.
     fn register(&mut self, now: Instant, request: &Request, hop: Hop) -> Option<Response> {
-        let access = &self.access;
+        let access = &self.config.access;
         let source = hop.remote.ip();
         match self
             .authenticator

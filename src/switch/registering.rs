@@ -22,7 +22,7 @@ impl Switch {
     /// addresses of its host, unless a telephone of ours has registered from just there.
     pub(super) fn origin(&self, now: Instant, hop: &Hop) -> Origin<'_> {
         let address = hop.remote.ip();
-        let origin = self.access.origin(address);
+        let origin = self.config.access.origin(address);
         if matches!(origin, Origin::Trunk(_)) || self.registrar.is_source_registered(hop.remote) {
             return origin;
         }
@@ -70,11 +70,11 @@ impl Switch {
 
     /// Does what the registration at a trunk wishes, and tells what it has to tell.
     pub(super) fn pursue(&mut self, now: Instant, trunk: TrunkId) {
-        let is_stopping = self.carriers.is_stopping();
+        let is_leaving = self.carriers.is_leaving(trunk);
         let wish = self.carriers.with_enrolment(trunk, |enrolment| {
             let is_wishing = enrolment.registration.poll_wish();
             // It is where we are known that has to forget us.
-            is_wishing.then_some(enrolment.home.filter(|_| is_stopping))
+            is_wishing.then_some(enrolment.home.filter(|_| is_leaving))
         });
         match wish.flatten() {
             Some(Some(home)) => self.register_at(now, trunk, home),
@@ -97,9 +97,9 @@ impl Switch {
     pub(super) fn registrar_found(&mut self, now: Instant, trunk: TrunkId, mut hops: Vec<Hop>) {
         hops.retain(|hop| hop.remote != hop.local);
         let silent_hops = &mut self.silent_hops;
-        let is_stopping = self.carriers.is_stopping();
+        let is_leaving = self.carriers.is_leaving(trunk);
         let first = self.carriers.with_enrolment(trunk, |enrolment| {
-            if is_stopping {
+            if is_leaving {
                 // It is not to hear of us any more; where we are known is known.
                 enrolment.registration.handle_unreachable(now);
                 while enrolment.registration.poll_event().is_some() {}

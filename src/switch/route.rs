@@ -23,7 +23,7 @@ use crate::sip::{Hop, SipHost, Transport, is_private};
 use crate::store::access::{Access, DialAllow};
 use crate::store::agents::RingMethod;
 use crate::store::directory::Directory;
-use crate::store::trunks::{TrunkId, TrunkTable};
+use crate::store::trunks::{TrunkId, TrunkOut, TrunkTable};
 
 /// Whom an address means.
 #[derive(Clone, Debug)]
@@ -113,6 +113,11 @@ impl Line {
 }
 
 impl Way {
+    /// Claims that it leads to where a trunk is: the account of the trunk may be shown there.
+    pub(super) fn is_to(&self, out: &TrunkOut) -> bool {
+        !self.is_redirect && matches!(&self.target, Target::Host(host) if *host == out.host)
+    }
+
     /// Claims that nobody has said that datagrams are wanted there.
     pub(super) fn may_stream(&self) -> bool {
         match &self.target {
@@ -357,5 +362,7 @@ fn named(kind: AddressKind, target: String, address: &flow::Address) -> Address 
         kind,
         target,
         target_name: name.cloned().unwrap_or_default(),
+        name: address.name.clone(),
+        detail: address.detail.clone(),
     }
 }

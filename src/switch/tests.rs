@@ -3,6 +3,7 @@
 use super::*;
 use crate::flow::FlowCommand;
 use crate::store::agents::AgentStatus;
+use crate::store::directory::Directory;
 
 impl Switch {
     /// What is still kept, and how much of it; nothing when nobody calls.
@@ -16,9 +17,13 @@ impl Switch {
             ("activeflows", self.activeflows.len()),
             ("orders", self.orders.len()),
             ("orders outside", self.asked.len()),
+            ("exchanges", self.exchanges.len()),
+            ("turned away", self.turned_away.len()),
             ("transcriptions", self.transcriptions.len()),
             ("dials", self.dials.len()),
             ("bridges", self.bridges.len()),
+            ("groupcalls", self.telling.groupcalls.len()),
+            ("changes to be told", self.telling.changes()),
             ("transfers", self.transfers.len()),
             ("places in queues", self.queues.len()),
             ("dials of agents", self.ringing.len()),
@@ -84,6 +89,11 @@ impl Switch {
         &self.config.directory
     }
 
+    /// Places where an extension is bound.
+    pub(crate) fn reached(&self, extension: &str) -> usize {
+        self.registrar.bindings(extension).len()
+    }
+
     /// Flows that run.
     pub(crate) fn activeflows(&self) -> usize {
         self.activeflows.len()
@@ -129,6 +139,16 @@ impl Switch {
         let found = entries.filter(is_it);
         let newest = found.max_by_key(|entry| entry.call.leg().session());
         newest.map(|entry| entry.call.id())
+    }
+
+    /// The lanes of all calls and of the bridges they are in.
+    pub(crate) fn lanes(&self) -> BTreeSet<u8> {
+        let calls = self.calls.values().map(|entry| &entry.call);
+        let lanes = calls.flat_map(|call| {
+            let bridge = call.bridge().map(BridgeId::lane);
+            std::iter::once(call.leg().session().lane()).chain(bridge)
+        });
+        lanes.collect()
     }
 
     /// The action where the flow of a call stands.

@@ -9,8 +9,8 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::ask::Asker;
-use super::io::Report;
 use super::outside::{OutsideAnswer, OutsideRequest, TextMessage};
+use super::report::Change;
 use super::route::{Destination, Line, Party, Target, Way, reachable};
 use super::seeking::Seeker;
 use super::texts::{Sender, Text, is_of_sip};
@@ -170,7 +170,7 @@ impl Switch {
         let here = self.endpoint.advertised(hop);
         let identity = text.caller.identity(way, trunks, here);
         let account = match way.line {
-            Line::Trunk(trunk) => trunks.get(trunk).account.clone(),
+            Line::Trunk(trunk) if way.is_to(trunks.get(trunk)) => trunks.get(trunk).account.clone(),
             _ => None,
         };
         let ask = Ask {
@@ -304,7 +304,7 @@ impl Switch {
         }
         let at = self.epoch.since_1970(now);
         if let Some(message) = self.messages.update(id, &news, standing, at).cloned() {
-            self.report(Report::Message(message));
+            self.tell_message(Change::Updated, message);
         }
     }
 

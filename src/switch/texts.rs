@@ -20,6 +20,7 @@ use crate::ids::ActiveflowId;
 use crate::sip::message::{Request, Status};
 use crate::sip::{Hop, RequestId};
 use crate::store::messages::MessageStatus;
+use crate::store::trunks::TrunkId;
 
 /// A message on its way.
 #[derive(Debug)]
@@ -114,6 +115,13 @@ impl Text {
             is_over: false,
         };
         self.branches.extend(places.into_iter().map(branch));
+    }
+
+    /// The trunks that it goes by, or may.
+    pub(super) fn trunks(&self) -> impl Iterator<Item = TrunkId> {
+        let ways = self.branches.iter();
+        let ways = ways.flat_map(|branch| branch.ways.iter().chain(&branch.way));
+        ways.filter_map(|way| way.line.trunk())
     }
 
     /// A target has it, or not; true when that is news.

@@ -7,29 +7,113 @@ use flowswitch_media::command::{CommandId, ListenConfig, Side, Sides, Utterance}
 use uuid::Uuid;
 
 use super::ask::Asker;
-use super::io::Report;
 use super::outside::{OutsideRequest, Sound};
+use super::report::{Report, TranscribeNews};
 use super::{Purpose, Switch};
 use crate::flow::{
     Direction, FlowCommandId, FlowEvent, FlowOutcome, Reference, ReferenceType, TranscribeOptions,
 };
-use crate::ids::{ActiveflowId, CallId};
-use crate::store::transcripts::Transcript;
+use crate::ids::{ActiveflowId, CallId, RecordingId};
+use crate::store::recordings::{Recorded, RecordingOf};
+use crate::store::transcripts::{TranscribeOf, TranscribeState, Transcript};
 
 /// One transcription; it outlives its call until all that was said is in words.
 #[derive(Debug)]
 pub(super) struct Transcription {
-    call: CallId,
+    pub of: TranscribeOf,
     language: String,
+    direction: Direction,
     on_end_flow_id: Option<String>,
-    /// The order by which the engine listens.
-    listening: Option<CommandId>,
+    activeflow: Option<ActiveflowId>,
+    /// When it began, since 1970.
+    created: Duration,
+    /// The orders by which the engine listens, and to whom.
+    pub listening: Vec<(CallId, CommandId)>,
+    /// More may be listened to: its bridge is there, and nobody has said that it is enough.
+    pub is_open: bool,
     /// Orders under way.
     pending: usize,
     /// Sound that waits.
-    waiting: VecDeque<(Direction, Duration, Sound)>,
+    waiting: VecDeque<Said>,
     /// Finished with it.
     command: Option<(ActiveflowId, FlowCommandId)>,
+}
+
+/// Something that was said and is not in words yet.
+#[derive(Debug)]
+struct Said {
+    /// Who of several; nil in the recording of a bridge.
+    call: CallId,
+    direction: Direction,
+    at: Duration,
+    sound: Sound,
+}
+
+impl Transcription {
+    /// One that has heard nothing yet.
+    pub(super) fn new(created: Duration, of: TranscribeOf, options: &TranscribeOptions) -> Self {
+        Self {
+            of,
+            language: options.language.clone(),
+            direction: options.direction,
+            on_end_flow_id: options.on_end_flow_id.clone(),
+            activeflow: None,
+            created,
+            listening: Vec::new(),
+            is_open: false,
+            pending: 0,
+            waiting: VecDeque::new(),
+            command: None,
+        }
+    }
+
+    fn state(&self, id: Uuid, updated: Duration, is_done: bool) -> Box<TranscribeState> {
+        Box::new(TranscribeState {
+            id,
+            of: self.of,
+            activeflow: self.activeflow,
+            language: self.language.clone(),
+            direction: self.direction,
+            on_end_flow: self.on_end_flow_id.clone(),
+            is_done,
+            created: self.created,
+            updated,
+        })
+    }
+
+    /// Of which call; `None` for one of a bridge or a recording.
+    pub(super) const fn call(&self) -> Option<CallId> {
+        match self.of {
+            TranscribeOf::Call(call) => Some(call),
+            TranscribeOf::Confbridge(_) | TranscribeOf::Recording(_) => None,
+        }
+    }
+
+    /// What the files of a recording hold, as far as it is wanted.
+    fn take_files(&mut self, recorded: &Recorded, wanted: Direction) {
+        let call = match recorded.of {
+            RecordingOf::Call(call) => call,
+            RecordingOf::Confbridge(_) => CallId(Uuid::nil()),
+        };
+        let files = [
+            (Direction::In, Some(&recorded.file_in)),
+            (Direction::Out, recorded.file_out.as_ref()),
+        ];
+        // One file holds both sides.
+        let is_whole = recorded.file_out.is_none();
+        for (direction, file) in files {
+            let is_wanted = is_whole || wanted == Direction::Both || wanted == direction;
+            if let Some(file) = file.filter(|_| is_wanted) {
+                let (at, sound) = (Duration::ZERO, Sound::File(file.clone()));
+                self.waiting.push_back(Said {
+                    call,
+                    direction,
+                    at,
+                    sound,
+                });
+            }
+        }
+    }
 }
 
 /// Why a call is not transcribed.
@@ -43,7 +127,16 @@ pub(super) enum TranscribeRefused {
     AlreadyRunning,
     /// As many as may be are, in all calls.
     #[error("too many transcriptions")]
-    TooMany,
+    TooMany { limit: usize },
+    /// There is no such bridge, or nobody is in it.
+    #[error("nobody is in the bridge")]
+    Empty,
+    /// It is not known, or not any more.
+    #[error("there is no such recording")]
+    NoRecording,
+    /// Its files are still written.
+    #[error("there is no complete recording")]
+    NotComplete,
 }
 
 /// Orders of one transcription under way: one for each side, so that words come in their order.
@@ -67,7 +160,7 @@ impl Switch {
                 why: "there is no call",
             },
             Some(call) => match self.transcribe(now, call, options) {
-                Ok(()) => FlowOutcome::Done,
+                Ok(_) => FlowOutcome::Done,
                 Err(why) => {
                     tracing::warn!(activeflow = %id, "{why}");
                     FlowOutcome::Failed {
@@ -85,20 +178,21 @@ impl Switch {
         now: Instant,
         call: CallId,
         options: TranscribeOptions,
-    ) -> Result<(), TranscribeRefused> {
-        self.check_transcribe(call)?;
+    ) -> Result<Uuid, TranscribeRefused> {
+        self.check_transcribe()?;
+        let entry = self.calls.get(&call);
+        if entry.is_some_and(|entry| entry.transcribing.is_some()) {
+            return Err(TranscribeRefused::AlreadyRunning);
+        }
         let transcribe = self.rng.uuid();
         let listening = self.new_order(call, Purpose::Transcribing(transcribe));
-        let transcription = Transcription {
-            call,
-            language: options.language.clone(),
-            on_end_flow_id: options.on_end_flow_id,
-            listening: Some(listening),
-            pending: 0,
-            waiting: VecDeque::new(),
-            command: None,
-        };
-        self.transcriptions.insert(transcribe, transcription);
+        let mut transcription = Transcription::new(
+            self.epoch.since_1970(now),
+            TranscribeOf::Call(call),
+            &options,
+        );
+        transcription.listening.push((call, listening));
+        self.begin_transcription(now, transcribe, transcription);
         if let Some(entry) = self.calls.get_mut(&call) {
             entry.transcribing = Some(transcribe);
         }
@@ -119,17 +213,36 @@ impl Switch {
             direction,
         };
         self.tell_flow(now, call, event);
-        Ok(())
+        Ok(transcribe)
     }
 
-    fn check_transcribe(&self, call: CallId) -> Result<(), TranscribeRefused> {
-        let entry = self.calls.get(&call);
+    /// Writes down a transcription that begins, and tells of it.
+    pub(super) fn begin_transcription(
+        &mut self,
+        now: Instant,
+        id: Uuid,
+        mut transcription: Transcription,
+    ) {
+        let of_call = match transcription.of {
+            TranscribeOf::Call(call) => self.calls.get(&call).and_then(|entry| entry.activeflow),
+            TranscribeOf::Confbridge(_) | TranscribeOf::Recording(_) => None,
+        };
+        transcription.activeflow = transcription.command.map(|(flow, _)| flow).or(of_call);
+        let updated = self.epoch.since_1970(now);
+        for news in [TranscribeNews::Created, TranscribeNews::Progressing] {
+            let transcribe = transcription.state(id, updated, false);
+            self.report(Report::Transcribe { news, transcribe });
+        }
+        self.transcriptions.insert(id, transcription);
+    }
+
+    /// Whether anything at all can be transcribed.
+    pub(super) fn check_transcribe(&self) -> Result<(), TranscribeRefused> {
         if !self.config.providers.transcription {
             Err(TranscribeRefused::NoProvider)
-        } else if entry.is_some_and(|entry| entry.transcribing.is_some()) {
-            Err(TranscribeRefused::AlreadyRunning)
         } else if self.transcriptions.len() >= TRANSCRIPTIONS {
-            Err(TranscribeRefused::TooMany)
+            let limit = TRANSCRIPTIONS;
+            Err(TranscribeRefused::TooMany { limit })
         } else {
             Ok(())
         }
@@ -155,7 +268,7 @@ impl Switch {
             return false;
         };
         let transcription = self.transcriptions.get(&transcribe);
-        if let Some(listening) = transcription.and_then(|running| running.listening) {
+        for (_, listening) in transcription.map_or(Vec::new(), |known| known.listening.clone()) {
             self.with_call(now, call, |call, down| call.cancel(down, listening));
         }
         true
@@ -170,58 +283,74 @@ impl Switch {
         options: TranscribeOptions,
     ) {
         let call = self.activeflows.get(&id).and_then(|run| run.call);
-        let mut waiting = VecDeque::new();
+        let of = TranscribeOf::Call(call.unwrap_or(CallId(Uuid::nil())));
+        let mut transcription = Transcription::new(self.epoch.since_1970(now), of, &options);
+        transcription.command = Some((id, command));
         for recorded in call.iter().flat_map(|call| self.recordings.of_call(*call)) {
-            let files = [
-                (Direction::In, Some(&recorded.file_in)),
-                (Direction::Out, recorded.file_out.as_ref()),
-            ];
-            let files = files
-                .into_iter()
-                .filter_map(|(way, file)| Some((way, file?)));
-            // One file holds both sides.
-            let is_whole = recorded.file_out.is_none();
-            for (direction, file) in files {
-                if is_whole
-                    || options.direction == Direction::Both
-                    || options.direction == direction
-                {
-                    waiting.push_back((direction, Duration::ZERO, Sound::File(file.clone())));
-                }
-            }
+            transcription.take_files(recorded, options.direction);
         }
-        let why = if !self.config.providers.transcription {
-            Some("not configured: [transcription]")
-        } else if waiting.is_empty() {
-            Some("there is no complete recording")
-        } else if self.transcriptions.len() >= TRANSCRIPTIONS {
-            Some("too many transcriptions")
-        } else {
-            None
+        let why = match self.check_transcribe() {
+            _ if call.is_none() => Some("there is no call"),
+            Err(TranscribeRefused::NoProvider) => Some("not configured: [transcription]"),
+            Err(_) => Some("too many transcriptions"),
+            Ok(()) if transcription.waiting.is_empty() => Some("there is no complete recording"),
+            Ok(()) => None,
         };
-        let (Some(call), None) = (call, why) else {
-            let why = why.unwrap_or("there is no call");
+        if let Some(why) = why {
             tracing::warn!(activeflow = %id, "{why}");
             return self.finish_flow_command(now, id, command, FlowOutcome::Failed { why });
-        };
+        }
         let transcribe = self.rng.uuid();
-        let transcription = Transcription {
-            call,
-            language: options.language,
-            on_end_flow_id: options.on_end_flow_id,
-            listening: None,
-            pending: 0,
-            waiting,
-            command: Some((id, command)),
-        };
-        self.transcriptions.insert(transcribe, transcription);
+        self.begin_transcription(now, transcribe, transcription);
         self.transcribe_next(now, transcribe);
+    }
+
+    /// Transcribes a complete recording for somebody outside.
+    pub(super) fn transcribe_recording(
+        &mut self,
+        now: Instant,
+        recording: RecordingId,
+        options: &TranscribeOptions,
+    ) -> Result<Uuid, TranscribeRefused> {
+        self.check_transcribe()?;
+        let recorded = self.recordings.find(recording);
+        let recorded = recorded.ok_or(TranscribeRefused::NoRecording)?;
+        if !recorded.is_complete {
+            return Err(TranscribeRefused::NotComplete);
+        }
+        let of = TranscribeOf::Recording(recording);
+        let mut transcription = Transcription::new(self.epoch.since_1970(now), of, options);
+        transcription.take_files(recorded, options.direction);
+        let transcribe = self.rng.uuid();
+        self.begin_transcription(now, transcribe, transcription);
+        self.transcribe_next(now, transcribe);
+        Ok(transcribe)
+    }
+
+    /// Stops a transcription for somebody outside; what has been said is still put into words. `false`: none
+    /// of that id runs.
+    pub(super) fn stop_transcription(&mut self, now: Instant, transcribe: Uuid) -> bool {
+        let Some(transcription) = self.transcriptions.get_mut(&transcribe) else {
+            return false;
+        };
+        match transcription.of {
+            TranscribeOf::Call(call) if !transcription.listening.is_empty() => {
+                return self.end_transcribe(now, call);
+            }
+            TranscribeOf::Confbridge(_) => {
+                return self.stop_overhearing(now, transcribe);
+            }
+            TranscribeOf::Call(_) | TranscribeOf::Recording(_) => transcription.waiting.clear(),
+        }
+        self.transcribe_next(now, transcribe);
+        true
     }
 
     /// Somebody has said something in a call that is listened to.
     pub(super) fn handle_utterance(&mut self, now: Instant, said: Utterance) {
-        match self.orders.get(&said.command).map(|order| &order.purpose) {
-            Some(Purpose::Transcribing(transcribe)) => {
+        let order = self.orders.get(&said.command);
+        match order.map(|order| (order.call, &order.purpose)) {
+            Some((call, Purpose::Transcribing(transcribe))) => {
                 let transcribe = *transcribe;
                 let Some(transcription) = self.transcriptions.get_mut(&transcribe) else {
                     return;
@@ -234,13 +363,15 @@ impl Switch {
                     Side::Peer => Direction::In,
                     Side::Us => Direction::Out,
                 };
-                let sound = Sound::Samples(said.samples);
-                transcription
-                    .waiting
-                    .push_back((direction, said.start, sound));
+                transcription.waiting.push_back(Said {
+                    call,
+                    direction,
+                    at: said.start,
+                    sound: Sound::Samples(said.samples),
+                });
                 self.transcribe_next(now, transcribe);
             }
-            Some(Purpose::Talking(id)) => {
+            Some((_, Purpose::Talking(id))) => {
                 let id = *id;
                 self.with_current_talk(now, id, |talk| talk.handle_utterance(said.samples));
             }
@@ -249,20 +380,23 @@ impl Switch {
     }
 
     /// The call is gone before the engine could say that it listens no more.
-    pub(super) fn stop_listening(&mut self, now: Instant, transcribe: Uuid) {
+    pub(super) fn stop_listening(&mut self, now: Instant, transcribe: Uuid, call: CallId) {
         let transcription = self.transcriptions.get(&transcribe);
-        if let Some(order) = transcription.and_then(|transcription| transcription.listening) {
+        let mut listening = transcription.iter().flat_map(|known| &known.listening);
+        let order = listening.find(|(heard, _)| *heard == call);
+        if let Some((_, order)) = order.copied() {
             self.orders.remove(&order);
+            self.listening_ended(now, transcribe, order);
         }
-        self.listening_ended(now, transcribe);
     }
 
     /// The engine listens no more.
-    pub(super) fn listening_ended(&mut self, now: Instant, transcribe: Uuid) {
+    pub(super) fn listening_ended(&mut self, now: Instant, transcribe: Uuid, order: CommandId) {
         if let Some(transcription) = self.transcriptions.get_mut(&transcribe) {
-            transcription.listening = None;
-            let call = transcription.call;
-            if let Some(entry) = self.calls.get_mut(&call) {
+            transcription.listening.retain(|(_, other)| *other != order);
+            if let TranscribeOf::Call(call) = transcription.of
+                && let Some(entry) = self.calls.get_mut(&call)
+            {
                 entry.transcribing.take_if(|running| *running == transcribe);
             }
         }
@@ -274,55 +408,64 @@ impl Switch {
         &mut self,
         now: Instant,
         transcribe: Uuid,
-        direction: Direction,
-        at: Duration,
+        (call, direction, at): (CallId, Direction, Duration),
         text: Option<&str>,
     ) {
         let Some(transcription) = self.transcriptions.get_mut(&transcribe) else {
             return;
         };
         transcription.pending -= 1;
-        let call = transcription.call;
         let told = transcription.command.map(|(id, _)| id);
+        let is_of_call = matches!(transcription.of, TranscribeOf::Call(_));
         if let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) {
             let transcript = Transcript {
+                id: self.rng.uuid(),
                 transcribe,
                 call,
                 direction,
                 at,
                 text: text.to_owned(),
+                created: self.epoch.since_1970(now),
             };
             self.transcripts.insert(transcript.clone());
-            self.report(Report::Transcript(transcript));
+            self.report(Report::Transcript(Box::new(transcript)));
             let text = text.to_owned();
             let event = FlowEvent::Transcribed { text };
             match told {
                 Some(id) => self.with_flow(now, id, |flow| flow.handle_event(now, event)),
-                None => self.tell_flow(now, call, event),
+                None if is_of_call => self.tell_flow(now, call, event),
+                // What others say in a bridge is none of its business.
+                None => {}
             }
         }
         self.transcribe_next(now, transcribe);
     }
 
-    fn transcribe_next(&mut self, now: Instant, transcribe: Uuid) {
+    /// Has put into words what waits for it, as far as may be, and ends what is over.
+    pub(super) fn transcribe_next(&mut self, now: Instant, transcribe: Uuid) {
         while let Some(transcription) = self.transcriptions.get_mut(&transcribe) {
             let room = transcription.pending < PENDING;
-            let Some((direction, at, sound)) =
-                room.then(|| transcription.waiting.pop_front()).flatten()
-            else {
+            let Some(said) = room.then(|| transcription.waiting.pop_front()).flatten() else {
                 break;
             };
             transcription.pending += 1;
             let language = transcription.language.clone();
-            let asker = Asker::Transcript {
-                transcribe,
+            let Said {
+                call,
                 direction,
                 at,
+                sound,
+            } = said;
+            let asker = Asker::Transcript {
+                transcribe,
+                said: (call, direction, at),
             };
             self.ask(asker, OutsideRequest::Transcribe { sound, language });
         }
         let is_over = |transcription: &Transcription| {
-            transcription.pending == 0 && transcription.listening.is_none()
+            transcription.pending == 0
+                && transcription.listening.is_empty()
+                && !transcription.is_open
         };
         if self.transcriptions.get(&transcribe).is_some_and(is_over)
             && let Some(transcription) = self.transcriptions.remove(&transcribe)
@@ -333,8 +476,11 @@ impl Switch {
 
     fn transcription_ended(&mut self, now: Instant, transcribe: Uuid, over: Transcription) {
         tracing::debug!(%transcribe, "transcription is over");
-        let call = over.call;
-        self.report(Report::TranscribeEnded { transcribe, call });
+        let updated = self.epoch.since_1970(now);
+        self.report(Report::Transcribe {
+            news: TranscribeNews::Done,
+            transcribe: over.state(transcribe, updated, true),
+        });
         if let Some((id, command)) = over.command {
             self.finish_flow_command(now, id, command, FlowOutcome::Done);
         }

@@ -24,11 +24,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use flowswitch_media::command::{BridgeId, Part};
+use uuid::Uuid;
 
 use super::bridges::BridgeKind;
 use super::dial::{DialFor, DialId, Made};
 use super::identity::Caller;
 use super::parting::Ties;
+use super::report::{Report, TransferNews};
 use super::route::Destination;
 use super::{ControlError, Switch};
 use crate::call::cause::{Cause, Why};
@@ -38,6 +40,7 @@ use crate::sip::DialogId;
 use crate::sip::message::Status;
 use crate::status::{CallStatus, HangupReason};
 use crate::store::agents::RingMethod;
+use crate::store::transfers::TransferState;
 
 /// How a call is given to somebody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +61,8 @@ pub(super) struct Transfer {
     refer: Option<DialogId>,
     /// What the last one said who was called in vain.
     refused: Option<Status>,
+    /// What is told of it; a telephone that does all of it by itself has nothing told.
+    state: Option<Box<TransferState>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +93,7 @@ impl Transfer {
             stage: Stage::Leaving,
             refer: None,
             refused: None,
+            state: None,
         }
     }
 }
@@ -106,7 +112,7 @@ impl Switch {
         transferer: CallId,
         transferees: &[flow::Address],
         refer: Option<DialogId>,
-    ) -> Result<(), ControlError> {
+    ) -> Result<Box<TransferState>, ControlError> {
         let Talk {
             bridge,
             partner: remaining,
@@ -130,8 +136,11 @@ impl Switch {
         let dial = self.dial(now, purpose, made, RingMethod::RingAll, destinations);
         if !self.is_ringing(dial) {
             self.forget_dial(dial);
-            return Err(ControlError::NobodyToCall);
+            let why = self.why_not(transferees);
+            return Err(ControlError::NobodyToCall { why });
         }
+        let parties = (transferer, remaining);
+        let begun = self.new_transfer(now, kind, parties, (dial, bridge), transferees);
         tracing::info!(call = %transferer, other = %remaining, ?kind, "transfer");
         let transfer = Transfer {
             transferer,
@@ -139,13 +148,51 @@ impl Switch {
             stage: Stage::Ringing(dial, kind),
             refer,
             refused: None,
+            state: Some(begun.clone()),
         };
         self.transfers.insert(bridge, transfer);
+        self.tell_transfer(now, bridge, TransferNews::Created);
         self.part_for_transfer(now, kind, transferer, remaining);
         if kind == TransferKind::Blind && refer.is_none() {
             self.send_off(now, transferer);
         }
-        Ok(())
+        Ok(begun)
+    }
+
+    fn new_transfer(
+        &mut self,
+        now: Instant,
+        kind: TransferKind,
+        (transferer, remaining): (CallId, CallId),
+        (dial, bridge): (DialId, BridgeId),
+        transferees: &[flow::Address],
+    ) -> Box<TransferState> {
+        let created = self.epoch.since_1970(now);
+        let id = self.rng.uuid();
+        let dial = self.dials.get(&dial);
+        let room = self.bridges.get(bridge);
+        Box::new(TransferState {
+            id,
+            is_attended: kind == TransferKind::Attended,
+            transferer,
+            remaining,
+            transferees: transferees.to_vec(),
+            transferee: None,
+            groupcall: dial.map_or(Uuid::nil(), |dial| dial.groupcall),
+            confbridge: room.map_or(Uuid::nil(), |room| room.confbridge),
+            created,
+            updated: created,
+        })
+    }
+
+    fn tell_transfer(&mut self, now: Instant, bridge: BridgeId, news: TransferNews) {
+        let updated = self.epoch.since_1970(now);
+        let transfer = self.transfers.get_mut(&bridge);
+        if let Some(state) = transfer.and_then(|transfer| transfer.state.as_mut()) {
+            state.updated = updated;
+            let transfer = state.clone();
+            self.report(Report::Transfer { news, transfer });
+        }
     }
 
     /// One of the two steps aside while transferees ring.
@@ -246,13 +293,18 @@ impl Switch {
             return self.hang_up_legs(now, vec![call], &Why::OtherEnded);
         };
         let (transferer, remaining) = (transfer.transferer, transfer.remaining);
+        if let Some(state) = &mut transfer.state {
+            state.transferee = Some(call);
+        }
         if matches!(transfer.stage, Stage::Ringing(_, TransferKind::Attended)) {
             transfer.stage = Stage::Consulting(call);
+            self.tell_transfer(now, bridge, TransferNews::Answered);
             self.stop_filling(now, transferer);
             self.join_bridge(now, call, bridge, Part::FULL, None);
             return;
         }
         transfer.stage = Stage::Leaving;
+        self.tell_transfer(now, bridge, TransferNews::Done);
         tracing::info!(call = %remaining, other = %call, "transferred");
         self.tell_refer(now, bridge, Status::OK);
         self.stop_filling(now, remaining);
@@ -267,7 +319,7 @@ impl Switch {
     /// No transferee will answer any more: all is as before, and one that is alone has nobody to wait for.
     pub(super) fn transferee_missed(&mut self, now: Instant, dial: DialId, bridge: BridgeId) {
         self.forget_dial(dial);
-        let Some(transfer) = self.transfer_over(now, bridge) else {
+        let Some(transfer) = self.transfer_over(now, bridge, TransferNews::Failed) else {
             return;
         };
         let (transferer, remaining) = (transfer.transferer, transfer.remaining);
@@ -297,17 +349,20 @@ impl Switch {
                 return true;
             }
             Stage::Ringing(dial, _) if left == remaining => {
-                self.transfer_over(now, bridge);
+                self.transfer_over(now, bridge, TransferNews::Failed);
                 if let Some(dial) = self.forget_dial(dial) {
                     self.hang_up_legs(now, dial.calls(), &Why::OtherEnded);
                 }
             }
             Stage::Consulting(transferee) if left == remaining => {
-                self.transfer_over(now, bridge);
+                self.transfer_over(now, bridge, TransferNews::Failed);
                 self.hang_up_legs(now, vec![transferee], &Why::OtherEnded);
             }
-            Stage::Consulting(transferee) if [transferee, transfer.transferer].contains(&left) => {
-                self.transfer_over(now, bridge);
+            Stage::Consulting(transferee) if left == transferee => {
+                self.transfer_over(now, bridge, TransferNews::Failed);
+            }
+            Stage::Consulting(_) if left == transfer.transferer => {
+                self.transfer_over(now, bridge, TransferNews::Done);
             }
             Stage::Leaving if left == transfer.transferer => {
                 self.transfers.remove(&bridge);
@@ -387,7 +442,13 @@ impl Switch {
     // Inside.
 
     /// Ends a transfer that has not come to its goal, or that all are there for: everyone takes part again.
-    fn transfer_over(&mut self, now: Instant, bridge: BridgeId) -> Option<Transfer> {
+    fn transfer_over(
+        &mut self,
+        now: Instant,
+        bridge: BridgeId,
+        news: TransferNews,
+    ) -> Option<Transfer> {
+        self.tell_transfer(now, bridge, news);
         let status = self.transfers.get(&bridge)?.refused;
         self.tell_refer(now, bridge, status.unwrap_or(Status::REQUEST_TERMINATED));
         let transfer = self.transfers.remove(&bridge)?;

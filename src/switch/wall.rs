@@ -8,6 +8,7 @@ use flowswitch_media::command::{Command, CommandId};
 
 use super::arrive::call_reference;
 use super::talking::Talking;
+use super::telling::Changed;
 use super::{Deadline, Entry, News, Purpose, Run, Switch};
 use crate::call::cause::{Cause, Why};
 use crate::call::{Call, Down};
@@ -38,6 +39,10 @@ impl Switch {
         if acted.is_ok() {
             self.deadlines
                 .set(Deadline::Call(id), entry.call.poll_timeout());
+            if entry.has_changed() {
+                let changed = Changed::Call(id);
+                self.telling.mark(&mut entry.shown.is_marked, changed);
+            }
             self.calls.insert(id, entry);
             self.news.insert(News::Call(id));
             return;
@@ -58,7 +63,8 @@ impl Switch {
         }
         self.media.push_back(Command::Close { session });
         let ended = entry.call.cause().unwrap_or(&cause).clone();
-        self.tell_ended(now, &entry.call, ended, Box::default());
+        self.tell_hangup(now, &mut entry, &ended);
+        self.tell_ended(now, &mut entry, ended, Box::default());
         let ties = entry.cut(&cause);
         self.forget_call(now, id, &entry);
         self.forget_orders(now, id);
@@ -85,7 +91,9 @@ impl Switch {
             match purpose {
                 // Those of its flow go with the flow.
                 Purpose::Flow(..) | Purpose::Talking(_) => continue,
-                Purpose::Transcribing(transcribe) => self.listening_ended(now, transcribe),
+                Purpose::Transcribing(transcribe) => {
+                    self.listening_ended(now, transcribe, command);
+                }
                 Purpose::Recording(_) | Purpose::Filling | Purpose::Control => {}
             }
             self.orders.remove(&command);
@@ -112,7 +120,11 @@ impl Switch {
     fn flow_failed(&mut self, now: Instant, id: ActiveflowId) {
         tracing::error!(activeflow = %id, "the activeflow failed and is ended; please report this");
         let cause = Cause::local(HangupReason::Failed, Why::Internal);
-        if let Some(call) = self.forget_flow(id).and_then(|run| run.call) {
+        let Some(mut run) = self.forget_flow(id) else {
+            return;
+        };
+        self.tell_flow_ended(now, &mut run, None);
+        if let Some(call) = run.call {
             self.with_call(now, call, |call, down| call.hangup(down, cause));
         }
     }
@@ -125,11 +137,12 @@ impl Switch {
             self.dialogs.remove(&dialog);
         }
         // Those of its flow go with the flow.
-        if let Some(recording) = entry.recording {
-            self.orders.remove(&recording);
+        let recording = entry.recording.and_then(|order| self.orders.remove(&order));
+        if let Some(Purpose::Recording(recording)) = recording.map(|order| order.purpose) {
+            self.recording_over(now, recording, false);
         }
-        if let Some(transcribe) = entry.transcribing {
-            self.stop_listening(now, transcribe);
+        for transcribe in [entry.transcribing, entry.overheard].into_iter().flatten() {
+            self.stop_listening(now, transcribe, id);
         }
     }
 
@@ -147,6 +160,10 @@ impl Switch {
         }
         if let Some(entry) = run.call.and_then(|call| self.calls.get_mut(&call)) {
             entry.activeflow = None;
+            let after = entry.after_recording.as_mut();
+            if let Some(after) = after.filter(|after| after.parent == Some(id)) {
+                after.inherited = run.activeflow.inheritance();
+            }
         }
         Some(run)
     }

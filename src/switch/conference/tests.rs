@@ -14,6 +14,7 @@ fn conference(timeout: Option<u64>, record: bool) -> Conference {
         post_flow: None,
         timeout: timeout.map(Duration::from_secs),
         record,
+        record_format: crate::flow::RecordingFormat::Wav,
         level: true,
         loudest: None,
     }
@@ -80,6 +81,7 @@ impl House {
             said.push(match event {
                 ConferenceEvent::Record { .. } => "record".to_owned(),
                 ConferenceEvent::Kick { call, .. } => format!("kick {}", call.0.as_u128()),
+                ConferenceEvent::Closing { .. } => "closing".to_owned(),
                 ConferenceEvent::Closed { .. } => "closed".to_owned(),
                 ConferenceEvent::Moved(told) => {
                     format!("{} {}", told.call.0.as_u128(), told.status.as_str())
@@ -153,7 +155,14 @@ fn time_that_is_over_sends_everybody_out_and_the_next_enters_another_room() {
     house.pass(1);
     assert_eq!(
         house.said(),
-        ["1 leaving", "kick 1", "2 leaving", "kick 2", "3 leaving"]
+        [
+            "closing",
+            "1 leaving",
+            "kick 1",
+            "2 leaving",
+            "kick 2",
+            "3 leaving"
+        ]
     );
     assert_eq!(house.conferences.door(room, guest(3).call), Door::Closed);
     assert_ne!(house.come(4), room);

@@ -70,6 +70,10 @@ pub struct Queuecall {
     pub queue: Uuid,
     /// Whose.
     pub call: CallId,
+    /// The run of a flow that waits.
+    pub activeflow: ActiveflowId,
+    /// The bridge where caller and agent meet.
+    pub confbridge: Uuid,
     /// Where it stands.
     pub status: QueuecallStatus,
     /// Who is called, or serves.
@@ -157,6 +161,8 @@ impl Place {
             id: self.ticket.place,
             queue: self.queue,
             call: self.ticket.call,
+            activeflow: self.ticket.order.0,
+            confbridge: self.ticket.confbridge,
             status,
             agent,
             waiting: served.unwrap_or(now).saturating_duration_since(self.came),
