@@ -365,7 +365,7 @@ impl MediaRoom {
                     external, heard, ..
                 } => said.extend(heard.map(|heard| (external, heard.0))),
                 Output::Encode { prompt, codec } => prompt.take_back(codec),
-                Output::Pin { .. } => {}
+                Output::Pin { .. } | Output::Pace { .. } => {}
                 Output::Timeout(at) => {
                     self.wake = at;
                     break;

@@ -16,7 +16,7 @@ use crate::store::access::{Accept, Access};
 use crate::store::codecs::CodecTable;
 use crate::store::directory::Directory;
 use crate::store::trunks::{Trunk, TrunkOut, TrunkTable};
-use crate::switch::{Assistant, Providers, Switch, SwitchConfig};
+use crate::switch::{Assistant, Configuration, Providers, Switch, SwitchConfig};
 use crate::time::Epoch;
 
 /// A world to be; every field may be changed before [`Plan::build`].
@@ -120,6 +120,29 @@ impl Plan {
         self
     }
 
+    /// What the switch of this world is configured to be.
+    #[must_use]
+    pub fn configuration(&self) -> Configuration {
+        let trunks = self.trunks.iter().map(|(name, network)| Trunk {
+            name: (*name).to_owned(),
+            networks: vec![network.parse().expect("a network")],
+            out: None,
+        });
+        let owned = |(name, password): &(&str, &str)| ((*name).to_owned(), (*password).to_owned());
+        let extensions = self.extensions.iter().map(owned);
+        Configuration {
+            access: Access::new(self.accept, trunks.collect(), extensions.collect()),
+            directory: self.directory.clone(),
+            codecs: self.codecs.clone(),
+            digest: vec![Algorithm::Md5, Algorithm::Sha256],
+            flow_limits: crate::flow::Limits::default(),
+            calls: self.calls,
+            providers: self.providers,
+            assistant: Assistant::default(),
+            trunks_probed_every: self.trunks_probed_every,
+        }
+    }
+
     /// Begins.
     #[must_use]
     pub fn build(self) -> World {
@@ -143,39 +166,15 @@ pub(super) fn new_switch(now: Instant, plan: &Plan, rng: &mut Rng) -> Switch {
         recordings: PathBuf::from("recordings"),
         beep: Arc::new(Prompt::beep()),
         realm: "flowswitch".to_owned(),
-        digest: vec![Algorithm::Md5, Algorithm::Sha256],
-        flow_limits: crate::flow::Limits::default(),
-        calls: plan.calls,
-        providers: plan.providers,
-        assistant: Assistant::default(),
-        codecs: plan.codecs.clone(),
-        directory: plan.directory.clone(),
-        trunks_probed_every: plan.trunks_probed_every,
+        configuration: plan.configuration(),
     };
-    let trunks = plan.trunks.iter().map(|(name, network)| Trunk {
-        name: (*name).to_owned(),
-        networks: vec![network.parse().expect("a network")],
-        out: None,
-    });
-    let owned = |(name, password): &(&str, &str)| ((*name).to_owned(), (*password).to_owned());
-    let access = Access::new(
-        plan.accept,
-        trunks.collect(),
-        plan.extensions.iter().map(owned).collect(),
-    );
     // 2023-11-14T22:13:20Z.
     let epoch = Epoch::new(
         now,
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
     );
-    Switch::new(
-        now,
-        config,
-        Endpoint::new(endpoint, rng.fork()),
-        access,
-        epoch,
-        rng.fork(),
-    )
+    let endpoint = Endpoint::new(endpoint, rng.fork());
+    Switch::new(now, config, endpoint, epoch, rng.fork())
 }
 
 /// A host as the configuration would name it: `carrier.example`, `10.0.0.5`.

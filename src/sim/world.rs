@@ -20,14 +20,16 @@ use crate::sip::message::Message;
 use crate::sip::{ConnectionId, Hop, Transmit, Transport};
 use crate::store::flows::{FlowTable, Number};
 use crate::switch::{
-    ControlError, ControlId, ExternalNews, ExternalOrder, Input, OrderId, Output, OutsideAnswer,
-    OutsideRequest, Report, ResolveId, Switch,
+    ControlError, ControlId, Controlled, Delivery, ExternalNews, ExternalOrder, Input, OrderId,
+    Output, OutsideAnswer, OutsideRequest, Report, ResolveId, Switch,
 };
 use crate::time::DeadlineQueue;
+use watch::Watch;
 
 mod names;
 mod outside;
 mod telephones;
+mod watch;
 
 /// Names a telephone of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,12 +55,14 @@ pub struct World {
     pub answering: fn(&OutsideRequest) -> Option<OutsideAnswer>,
     /// How long it takes to answer.
     pub asking: Duration,
+    /// What becomes of webhooks.
+    pub delivery: Delivery,
     /// What external media were told.
     pub externals: Vec<(ExternalId, ExternalOrder)>,
     /// Whether external media can be connected; what they hear they say again.
     pub has_externals: bool,
     /// Answers of the switch to what was asked of it.
-    pub controlled: Vec<(ControlId, Result<(), ControlError>)>,
+    pub controlled: Vec<(ControlId, Result<Controlled, ControlError>)>,
     /// Where hosts are reached, the best first; others cannot be found.
     pub hosts: HashMap<String, Vec<(Transport, SocketAddr)>>,
     /// How long it takes to find out.
@@ -71,6 +75,8 @@ pub struct World {
     pub opened: u32,
     /// Messages to nobody: where to.
     pub strays: Vec<SocketAddr>,
+    /// Holds what is told against the rules.
+    watch: Watch,
     /// Reports and errands so far, also where they are not kept.
     pub told: u64,
     is_bulk: bool,
@@ -111,6 +117,7 @@ enum Happening {
     Resolved(ResolveId, Vec<Hop>),
     Fetched(CommandId, Option<Vec<Arc<Prompt>>>),
     Outside(OrderId, OutsideAnswer),
+    Delivered(OrderId),
     External(ExternalId, ExternalNews),
     Media(Event),
 }
@@ -133,12 +140,18 @@ impl World {
                 false => MediaRoom::new(now, plan.seed),
             },
             is_bulk: plan.is_bulk,
+            watch: Watch::default(),
             sip: Net::new(plan.sip, rng.fork()),
             rtp: Net::new(plan.rtp, rng.fork()),
             fetching: plan.fetching,
             asked: Vec::new(),
             answering: outside::answer,
             asking: Duration::from_millis(100),
+            delivery: Delivery {
+                status: Some(200),
+                tries: 1,
+                took: Duration::from_millis(50),
+            },
             externals: Vec::new(),
             has_externals: true,
             controlled: Vec::new(),
@@ -219,6 +232,7 @@ impl World {
         // Two times 64·T1: a resent 200, then a BYE that nobody answers, and the wait after it.
         self.pass(Duration::from_secs(100));
         assert_eq!(self.switch.leftovers(), []);
+        assert_eq!(self.watch.leftovers(), [""; 0]);
         assert_eq!(self.media.leftovers(), [""; 0]);
     }
 
@@ -305,6 +319,10 @@ impl World {
             }
             Happening::Fetched(command, prompts) => self.input(Input::Fetched { command, prompts }),
             Happening::Outside(order, answer) => self.input(Input::Outside { order, answer }),
+            Happening::Delivered(order) => {
+                let delivery = self.delivery;
+                self.input(Input::Delivered { order, delivery });
+            }
             Happening::External(external, news) => self.input(Input::External { external, news }),
             Happening::Media(event) => self.input(Input::Media(event)),
         }
@@ -333,12 +351,17 @@ impl World {
                 }
                 Output::Outside { order, request } => {
                     let answer = (self.answering)(&request);
+                    let is_webhook = matches!(request, OutsideRequest::Webhook { .. });
                     self.told += 1;
                     if !self.is_bulk {
                         self.asked.push(request);
                     }
                     if let Some(answer) = answer {
                         let at = self.now + self.asking;
+                        if is_webhook && answer == OutsideAnswer::Done {
+                            let delivered = at + self.delivery.took;
+                            self.later(delivered, Happening::Delivered(order));
+                        }
                         self.later(at, Happening::Outside(order, answer));
                     }
                 }
@@ -361,9 +384,10 @@ impl World {
                     self.later(at, Happening::Resolved(resolve, hops));
                 }
                 Output::Report(report) => {
+                    self.watch.take(&report);
                     self.told += 1;
                     let is_kept =
-                        matches!(report, Report::CallEnded(_) | Report::Conferencecall(_));
+                        matches!(report, Report::CallEnded(_) | Report::Conferencecall { .. });
                     if is_kept || !self.is_bulk {
                         self.reports.push(report);
                     }

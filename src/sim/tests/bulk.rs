@@ -143,6 +143,7 @@ fn conferences() -> ConferenceTable {
             post_flow: flow(behind),
             timeout: (timeout > 0).then(|| Duration::from_secs(timeout)),
             record: false,
+            record_format: crate::flow::RecordingFormat::Wav,
             level: true,
             loudest: None,
         }
@@ -347,7 +348,10 @@ impl Told {
         for report in std::mem::take(&mut world.reports) {
             match report {
                 Report::CallEnded(record) => self.check(&record, now),
-                Report::Conferencecall(told) => {
+                Report::Conferencecall {
+                    conferencecall: told,
+                    ..
+                } => {
                     self.met += u64::from(told.status == ConferencecallStatus::Joined);
                 }
                 _ => {}

@@ -7,17 +7,18 @@ use uuid::Uuid;
 
 use super::kit::speaking;
 use super::*;
+use crate::flow::RecordingFormat;
 use crate::sim::net::Weather;
 use crate::store::conferences::{Conference, ConferenceTable};
 use crate::switch::{
-    ConferenceVerb, ConferencecallStatus, Control, ControlError, ControlId, Input, OutsideRequest,
-    Report,
+    ConfbridgeNews, ConferenceRecording, ConferenceVerb, ConferencecallStatus, Control,
+    ControlError, ControlId, Input, OutsideRequest, Report,
 };
 
 const STANDUP: Uuid = Uuid::from_u128(1);
 const TONES: [u16; 5] = [400, 500, 600, 800, 900];
 
-fn standup() -> Conference {
+pub(super) fn standup() -> Conference {
     Conference {
         id: STANDUP,
         name: "standup".to_owned(),
@@ -26,6 +27,7 @@ fn standup() -> Conference {
         post_flow: None,
         timeout: None,
         record: false,
+        record_format: RecordingFormat::Wav,
         level: true,
         loudest: None,
     }
@@ -59,7 +61,7 @@ fn plan(seed: u64, conference: Conference) -> Plan {
 }
 
 /// A world of this conference with a telephone for each tone, of whom nobody has called yet.
-fn crowd(seed: u64, conference: Conference) -> (World, Vec<PhoneId>) {
+pub(super) fn crowd(seed: u64, conference: Conference) -> (World, Vec<PhoneId>) {
     let mut world = plan(seed, conference).build();
     let phones = TONES.map(|hertz| speaking(&mut world, "member", "10.0.0.21", hertz));
     (world, phones.to_vec())
@@ -68,13 +70,19 @@ fn crowd(seed: u64, conference: Conference) -> (World, Vec<PhoneId>) {
 fn ask(world: &mut World, control: Control) -> Result<(), ControlError> {
     let request = ControlId(world.controlled.len() as u64 + 1);
     world.input(Input::Control { request, control });
-    world.controlled.last().expect("it is answered").1
+    let answer = world.controlled.last().expect("it is answered");
+    answer.1.clone().map(|_| ())
 }
 
 fn record(duration: Option<Duration>) -> Control {
     Control::Conference {
         conference: STANDUP,
-        verb: ConferenceVerb::StartRecording { duration },
+        verb: ConferenceVerb::StartRecording {
+            options: ConferenceRecording {
+                duration,
+                ..ConferenceRecording::default()
+            },
+        },
     }
 }
 
@@ -90,7 +98,11 @@ impl World {
     fn conferencecalls(&self) -> Vec<Vec<&'static str>> {
         let mut all: Vec<(Uuid, Vec<&'static str>)> = Vec::new();
         for report in &self.reports {
-            let Report::Conferencecall(told) = report else {
+            let Report::Conferencecall {
+                conferencecall: told,
+                ..
+            } = report
+            else {
                 continue;
             };
             match all.iter_mut().find(|(id, _)| *id == told.id) {
@@ -104,7 +116,10 @@ impl World {
     fn conferencecall(&self, nth: usize) -> Uuid {
         let mut ids = Vec::new();
         for report in &self.reports {
-            if let Report::Conferencecall(told) = report
+            if let Report::Conferencecall {
+                conferencecall: told,
+                ..
+            } = report
                 && !ids.contains(&told.id)
             {
                 ids.push(told.id);
@@ -330,6 +345,46 @@ fn recording_holds_what_all_have_said_in_one_file() {
 }
 
 #[test]
+fn recording_has_the_format_that_is_configured_or_asked_for() {
+    let conference = Conference {
+        record: true,
+        record_format: RecordingFormat::Ogg,
+        ..standup()
+    };
+    let (mut world, phones) = crowd(710, conference);
+    world.dial(phones[0], "meet");
+    world.pass_ms(1000);
+    assert_eq!(ask(&mut world, stop()), Ok(()));
+    world.pass_ms(500);
+    let asked = Control::Conference {
+        conference: STANDUP,
+        verb: ConferenceVerb::StartRecording {
+            options: ConferenceRecording {
+                format: RecordingFormat::Mp3,
+                ..ConferenceRecording::default()
+            },
+        },
+    };
+    let is_supported = cfg!(feature = "mp3");
+    let refused = ControlError::RecordingFormat { format: "mp3" };
+    let answer = ask(&mut world, asked);
+    assert_eq!(answer, is_supported.then_some(()).ok_or(refused));
+    world.pass_ms(500);
+    world.hang_up(phones[0]);
+    world.settle();
+    let files = world.media.recordings.iter();
+    let extensions: Vec<_> = files
+        .map(|recorded| recorded.files[0].extension().unwrap().to_owned())
+        .collect();
+    let expected = if is_supported {
+        &["ogg", "mp3"][..]
+    } else {
+        &["ogg"]
+    };
+    assert_eq!(extensions, expected);
+}
+
+#[test]
 fn recording_ends_by_itself_after_its_time_and_may_be_begun_anew() {
     let (mut world, phones) = crowd(707, standup());
     for phone in &phones[..2] {
@@ -429,7 +484,11 @@ fn crowds_in_a_conference_over_a_bad_link_all_come_out_of_it() {
         world.settle();
         let mut ends: BTreeMap<Uuid, ConferencecallStatus> = BTreeMap::new();
         for report in &world.reports {
-            if let Report::Conferencecall(told) = report {
+            if let Report::Conferencecall {
+                conferencecall: told,
+                ..
+            } = report
+            {
                 ends.insert(told.id, told.status);
             }
         }
@@ -443,8 +502,14 @@ fn crowds_in_a_conference_over_a_bad_link_all_come_out_of_it() {
         let (mut joined, mut left) = (0, 0);
         for report in &world.reports {
             match report {
-                Report::BridgeJoined { .. } => joined += 1,
-                Report::BridgeLeft { .. } => left += 1,
+                Report::Confbridge {
+                    news: ConfbridgeNews::Joined(_),
+                    ..
+                } => joined += 1,
+                Report::Confbridge {
+                    news: ConfbridgeNews::Leaved(_),
+                    ..
+                } => left += 1,
                 _ => {}
             }
         }

@@ -39,6 +39,24 @@ fn answered_connection_is_heard_both_ways_and_goes_on_when_the_callee_leaves() {
 }
 
 #[test]
+fn two_who_are_connected_are_on_one_lane_from_the_start_and_another_two_on_the_next() {
+    let (mut world, caller, _) = connected(505, json!({}), Called::answers_after(1000));
+    world.dial(caller, "out");
+    world.pass_ms(500);
+    let first = world.switch.lanes();
+    assert_eq!(first.len(), 1, "{first:?}");
+    world.pass_ms(1500);
+    assert_eq!(world.switch.lanes(), first, "in their bridge");
+    let other = world.phone("bob", "10.0.0.22");
+    world.dial(other, "out");
+    world.pass_ms(2000);
+    assert_eq!(world.switch.lanes().len(), 2);
+    world.hang_up(caller);
+    world.hang_up(other);
+    world.settle();
+}
+
+#[test]
 fn caller_who_hangs_up_first_ends_the_callee_and_its_own_flow() {
     let (mut world, caller, trunk) = connected(501, json!({}), Called::answers_after(200));
     world.dial(caller, "out");

@@ -3,9 +3,10 @@
 use super::interrupts::{busy, called, digits, play, quiet, record, talk, transcribe};
 use super::monkeys::{FLOWS, chance, millis, misbehave, nonsense, pick, tone, weather};
 use super::*;
-use crate::flow::{ActionId, Direction};
-use crate::ids::{ActiveflowId, CallId, Rng};
-use crate::switch::{CallVerb, Control, ControlError, FlowVerb, Switch};
+use crate::flow::{ActionId, Address, Anonymous, CallFlow, Direction, NewCalls, TranscribeOptions};
+use crate::ids::{ActiveflowId, CallId, RecordingId, Rng};
+use crate::store::transcripts::TranscribeOf;
+use crate::switch::{CallVerb, Control, ControlError, FlowVerb, Input, Switch};
 
 #[test]
 fn each_way_of_a_call_is_silenced_and_let_through_from_outside() {
@@ -188,9 +189,62 @@ fn call_verb(rng: &mut Rng) -> CallVerb {
     }
 }
 
+/// Something that no call or activeflow is asked.
+fn request(rng: &mut Rng, calls: &[CallId]) -> Control {
+    let flow = match chance(rng, 90) {
+        true => CallFlow::Stored(pick(rng, &FLOWS).to_owned()),
+        false => CallFlow::Stored("nowhere".to_owned()),
+    };
+    let call = match calls {
+        [] => CallId(rng.uuid()),
+        calls => pick(rng, calls),
+    };
+    let to = |target: &str| Address {
+        kind: "sip".to_owned(),
+        target: target.to_owned(),
+        ..Address::default()
+    };
+    let variables = vec![("name".to_owned(), "value".to_owned())];
+    let of = match rng.below(3) {
+        0 => TranscribeOf::Call(call),
+        1 => TranscribeOf::Recording(RecordingId(call.0)),
+        _ => TranscribeOf::Confbridge(call.0),
+    };
+    match rng.below(5) {
+        0 => Control::CreateActiveflow {
+            id: chance(rng, 50).then_some(ActiveflowId(call.0)),
+            flow,
+            variables,
+        },
+        1 => Control::CreateCalls {
+            calls: Box::new(NewCalls {
+                source: Address::default(),
+                destinations: vec![to("ann@10.0.0.99"), to("bob@10.0.0.21")],
+                flow,
+                chained: false,
+                early_execution: chance(rng, 30),
+                anonymous: Anonymous::Auto,
+            }),
+            variables,
+        },
+        2 => Control::StartTranscribe {
+            of,
+            options: TranscribeOptions::default(),
+        },
+        3 => Control::SendMessage {
+            source: to("me@10.0.0.1"),
+            destinations: vec![to("ann@10.0.0.99")],
+            text: "hello".to_owned(),
+        },
+        _ => Control::HangupGroupcall { groupcall: call.0 },
+    }
+}
+
 fn interfere(world: &mut World, rng: &mut Rng) {
     let (calls, activeflows) = world.switch.names();
-    let control = if chance(rng, 80) {
+    let control = if chance(rng, 15) {
+        request(rng, &calls)
+    } else if chance(rng, 80) {
         let nobody = CallId(rng.uuid());
         let call = if calls.is_empty() {
             nobody
@@ -230,6 +284,7 @@ fn no_nonsense_from_outside_leaves_anything_behind() {
         }
         (plan.sip, plan.rtp) = (weather(&mut rng), weather(&mut rng));
         (plan.fetching, plan.reporting) = (millis(&mut rng, 400), millis(&mut rng, 30));
+        let configuration = plan.configuration();
         let mut world = plan.build();
         (world.media.binding, world.media.filing) = (millis(&mut rng, 300), millis(&mut rng, 1000));
         let phones = world.phones(8);
@@ -238,6 +293,9 @@ fn no_nonsense_from_outside_leaves_anything_behind() {
             misbehave(&mut world, &mut rng, phone);
             for _ in 0..rng.below(4) {
                 interfere(&mut world, &mut rng);
+            }
+            if chance(&mut rng, 5) {
+                world.input(Input::Configure(Box::new(configuration.clone())));
             }
             world.pass(millis(&mut rng, 150));
         }

@@ -118,7 +118,7 @@ fn they_are_started_and_stopped_from_outside_too() {
         let request = ControlId(world.controlled.len() as u64);
         let control = Control::Call { call, verb };
         world.input(Input::Control { request, control });
-        world.controlled.last().unwrap().1
+        world.controlled.last().unwrap().1.clone().map(|_| ())
     };
     let media = ExternalMedia {
         external_host: "h:1".to_owned(),
@@ -130,7 +130,9 @@ fn they_are_started_and_stopped_from_outside_too() {
     let none = Err(ControlError::NoExternalMedia);
     assert_eq!(ask(&mut world, CallVerb::StopExternalMedia), none);
     let nowhere = ExternalMedia::default();
-    let bad = Err(ControlError::BadExternalMedia);
+    let bad = Err(ControlError::BadExternalMedia {
+        why: "there is no external_host",
+    });
     assert_eq!(ask(&mut world, start(nowhere)), bad);
     assert_eq!(ask(&mut world, start(media.clone())), Ok(()));
     world.pass_ms(1_000);
@@ -138,7 +140,10 @@ fn they_are_started_and_stopped_from_outside_too() {
     for _ in 0..4 {
         assert_eq!(ask(&mut world, start(media.clone())), Ok(()));
     }
-    let full = Err(ControlError::TooManyExternalMedia);
+    let full = Err(ControlError::TooManyExternalMedia {
+        of_call: 5,
+        of_all: 2_000,
+    });
     assert_eq!(ask(&mut world, start(media)), full);
     world.pass_ms(500);
     assert_eq!(ask(&mut world, CallVerb::StopExternalMedia), Ok(()));

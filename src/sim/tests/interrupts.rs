@@ -1,24 +1,27 @@
 //! What is played and recorded from outside in calls whose flows are busy: the cursor stays where it is.
 
 use super::*;
-use crate::flow::{
-    Direction, EndOfKey, Gender, RecordingFormat, RecordingLayout, RecordingOptions,
-    TranscribeOptions,
-};
+use crate::flow::{Direction, Gender, RecordingOptions, TranscribeOptions};
 use crate::ids::CallId;
 use crate::sim::voice::tone_of;
 use crate::switch::{
-    CallVerb, Control, ControlError, ControlId, FlowVerb, Input, Providers, Report,
+    CallVerb, Control, ControlError, ControlId, Controlled, FlowVerb, Input, Providers, Report,
+    TranscribeNews,
 };
 
 impl World {
-    /// Asks something; the one answer.
+    /// Asks something; whether it was taken on.
     pub(super) fn control(&mut self, control: Control) -> Result<(), ControlError> {
+        self.controls(control).map(|_| ())
+    }
+
+    /// Asks something; the one answer.
+    pub(super) fn controls(&mut self, control: Control) -> Result<Controlled, ControlError> {
         let asked = self.controlled.len();
         let request = ControlId(asked as u64);
         self.input(Input::Control { request, control });
         assert_eq!(self.controlled.len(), asked + 1);
-        let (answered, result) = self.controlled[asked];
+        let (answered, result) = self.controlled[asked].clone();
         assert_eq!(answered, request);
         result
     }
@@ -68,14 +71,7 @@ pub(super) fn digits(digits: &str) -> CallVerb {
 
 pub(super) fn record() -> CallVerb {
     CallVerb::StartRecording {
-        options: RecordingOptions {
-            format: RecordingFormat::Wav,
-            layout: RecordingLayout::Split,
-            end_of_silence: None,
-            end_of_key: EndOfKey::None,
-            duration: None,
-            beep_start: false,
-        },
+        options: RecordingOptions::default(),
     }
 }
 
@@ -339,7 +335,15 @@ fn transcription_from_outside_tells_the_flow_its_words_and_moves_nothing() {
         world.switch.variable("voipbin.transcribe.text"),
         Some("hello")
     );
-    let is_end = |report: &Report| matches!(report, Report::TranscribeEnded { .. });
+    let is_end = |report: &Report| {
+        matches!(
+            report,
+            Report::Transcribe {
+                news: TranscribeNews::Done,
+                ..
+            }
+        )
+    };
     assert_eq!(
         world.reports.iter().filter(|report| is_end(report)).count(),
         1
@@ -354,7 +358,12 @@ fn transcription_without_a_server_is_refused() {
     let mut plan = Plan::new(231);
     plan.providers = Providers::default();
     let (mut world, phone) = quiet(plan);
-    assert_eq!(world.ask(transcribe()), Err(ControlError::NoProvider));
+    assert_eq!(
+        world.ask(transcribe()),
+        Err(ControlError::NoProvider {
+            section: "transcription"
+        })
+    );
     world.hang_up(phone);
     world.settle();
 }

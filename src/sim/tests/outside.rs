@@ -8,6 +8,7 @@ use crate::ids::RecordingId;
 use crate::store::messages::MessageStatus;
 use crate::switch::{
     ChatRole, Input, Mail, OutsideAnswer, OutsideFailure, OutsideRequest, Providers, Report, Sound,
+    TranscribeNews,
 };
 
 fn talking_world(seed: u64) -> (World, PhoneId) {
@@ -94,7 +95,10 @@ fn webhook_leaves_as_it_was_given_and_outlives_its_call() {
     assert_eq!(world.asked, [expected]);
     world.hang_up(phone);
     world.pass_ms(40_000);
-    assert_eq!(world.switch.leftovers(), [("orders outside", 1)]);
+    assert_eq!(
+        world.switch.leftovers(),
+        [("orders outside", 1), ("exchanges", 1)]
+    );
     world.settle();
 }
 
@@ -160,7 +164,7 @@ fn message_is_queued_then_sent_or_failed_and_begins_a_conversation() {
     let (mut world, phone) = talking_world(93);
     let statuses = |world: &World| -> Vec<MessageStatus> {
         let status = |report: &Report| match report {
-            Report::Message(message) => Some(message.status()),
+            Report::Message { message, .. } => Some(message.status()),
             _ => None,
         };
         world.reports.iter().filter_map(status).collect()
@@ -171,9 +175,11 @@ fn message_is_queued_then_sent_or_failed_and_begins_a_conversation() {
         statuses(&world),
         [MessageStatus::Queued, MessageStatus::Sent]
     );
-    let Report::Message(sent) = &world.reports[0] else {
-        panic!("not a message");
-    };
+    let sent = world.reports.iter().find_map(|report| match report {
+        Report::Message { message, .. } => Some(message),
+        _ => None,
+    });
+    let sent = sent.expect("a message was sent");
     let conversation_id = sent.conversation.unwrap().to_string();
     world.answering = |_| Some(OutsideAnswer::Failed(OutsideFailure::Unavailable));
     order(&mut world, |command| FlowCommand::SendConversation {
@@ -222,9 +228,9 @@ fn message_that_comes_in_is_kept_and_starts_its_flow() {
     let conversations: Vec<_> = world
         .reports
         .iter()
-        .map(|report| match report {
-            Report::Message(message) => message.conversation.unwrap(),
-            other => panic!("not a message: {other:?}"),
+        .filter_map(|report| match report {
+            Report::Message { message, .. } => message.conversation,
+            _ => None,
         })
         .collect();
     assert_eq!(conversations.len(), 3);
@@ -261,7 +267,10 @@ fn what_the_caller_says_is_put_into_words_until_the_transcription_is_stopped() {
     world.pass_ms(500);
     assert!(matches!(
         world.reports.last(),
-        Some(Report::TranscribeEnded { .. })
+        Some(Report::Transcribe {
+            news: TranscribeNews::Done,
+            ..
+        })
     ));
     speak(&mut world, phone);
     assert_eq!(texts(&world).len(), 2);
@@ -284,7 +293,10 @@ fn last_words_of_a_call_are_put_into_words_after_it() {
     assert_eq!(texts(&world).len(), 1);
     assert!(matches!(
         world.reports.last(),
-        Some(Report::TranscribeEnded { .. })
+        Some(Report::Transcribe {
+            news: TranscribeNews::Done,
+            ..
+        })
     ));
     world.settle();
 }
@@ -309,11 +321,12 @@ fn slow_transcription_is_asked_two_at_a_time_and_loses_words_rather_than_memory(
     world.settle();
 }
 
-#[test]
-fn recordings_of_a_call_are_transcribed_side_by_side() {
+/// Records a call so, transcribes that so, and gives the ends of the files that were sent with the sides that the
+/// words were of.
+fn transcribed(recording: Value, direction: Direction) -> (Vec<String>, Vec<Direction>) {
     let flow = json!([
         {"type": "answer"},
-        {"type": "recording_start", "option": {"duration": 1}},
+        {"type": "recording_start", "option": recording},
         {"type": "sleep", "option": {"duration": 60_000}},
     ]);
     let mut world = Plan::new(98).flow("record", flow).build();
@@ -322,28 +335,49 @@ fn recordings_of_a_call_are_transcribed_side_by_side() {
     world.pass_ms(2000);
     order(&mut world, |command| FlowCommand::TranscribeRecordings {
         command,
-        options: TranscribeOptions::default(),
+        options: TranscribeOptions {
+            direction,
+            ..TranscribeOptions::default()
+        },
     });
     world.pass_ms(500);
-    let files: Vec<String> = world
-        .asked
-        .iter()
-        .map(|request| match request {
-            OutsideRequest::Transcribe {
-                sound: Sound::File(file),
-                ..
-            } => file.display().to_string(),
-            other => panic!("not a file: {other:?}"),
-        })
-        .collect();
-    assert!(
-        files[0].ends_with("_in.wav") && files[1].ends_with("_out.wav"),
-        "{files:?}"
-    );
-    let sides: Vec<Direction> = texts(&world).into_iter().map(|(side, _)| side).collect();
-    assert_eq!(sides, [Direction::In, Direction::Out]);
+    let end = |request: &OutsideRequest| match request {
+        OutsideRequest::Transcribe {
+            sound: Sound::File(file),
+            ..
+        } => {
+            let name = file.file_name().unwrap().to_string_lossy();
+            name[name.find('Z').unwrap() + 5..].to_owned()
+        }
+        other => panic!("not a file: {other:?}"),
+    };
+    let files = world.asked.iter().map(end).collect();
+    let sides = texts(&world).into_iter().map(|(side, _)| side).collect();
     world.hang_up(phone);
     world.settle();
+    (files, sides)
+}
+
+#[test]
+fn recordings_of_a_call_are_transcribed_side_by_side_in_every_format() {
+    use Direction::{Both, In, Out};
+    for format in ["wav", "ogg", "mp3"] {
+        if format == "mp3" && !cfg!(feature = "mp3") {
+            continue;
+        }
+        let split = || json!({"duration": 1, "format": format});
+        for (direction, sides) in [(Both, &[In, Out][..]), (In, &[In]), (Out, &[Out])] {
+            let files: Vec<String> = sides
+                .iter()
+                .map(|side| format!("_{}.{format}", side.as_str()))
+                .collect();
+            assert_eq!(transcribed(split(), direction), (files, sides.to_vec()));
+        }
+        // One file holds both sides.
+        let mono = json!({"duration": 1, "format": format, "layout": "mono"});
+        let whole = (vec![format!(".{format}")], vec![In]);
+        assert_eq!(transcribed(mono, Out), whole);
+    }
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl World {
     /// What became of the newest message that left, at each of its targets.
     fn standings(&self) -> Vec<&'static str> {
         let newest = self.reports.iter().rev().find_map(|report| match report {
-            Report::Message(message) if message.direction == MessageDirection::Outbound => {
+            Report::Message { message, .. } if message.direction == MessageDirection::Outbound => {
                 Some(message)
             }
             _ => None,

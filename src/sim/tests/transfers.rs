@@ -3,7 +3,7 @@
 use super::talks::*;
 use super::*;
 use crate::sim::phone::Called;
-use crate::switch::{CallVerb, ControlError, TransferKind};
+use crate::switch::{CallVerb, ControlError, TransferKind, Uncalled};
 
 use TransferKind::{Attended, Blind};
 
@@ -122,12 +122,16 @@ fn what_cannot_be_transferred_is_refused_and_stays_as_it_is() {
     for kind in [Blind, Attended] {
         assert_eq!(
             t.transfer(kind, BOB, "1003"),
-            Err(ControlError::NobodyToCall),
+            Err(ControlError::NobodyToCall {
+                why: Uncalled::NotRegistered
+            }),
             "not registered"
         );
         assert_eq!(
             t.transfer(kind, BOB, "nobody"),
-            Err(ControlError::NobodyToCall)
+            Err(ControlError::NobodyToCall {
+                why: Uncalled::NoSuchExtension
+            })
         );
     }
     assert_eq!(t.transfer(Attended, BOB, CAROL), Ok(()));

@@ -91,7 +91,9 @@ fn let_them_call(mut plan: Plan, agents: u128, callers: usize, rounds: usize) ->
             .iter()
             .rev()
             .filter_map(|report| match report {
-                Report::Queuecall(told) => Some(told.id),
+                Report::Queuecall {
+                    queuecall: told, ..
+                } => Some(told.id),
                 _ => None,
             });
         // Perhaps one who is not there any more.
@@ -104,7 +106,10 @@ fn let_them_call(mut plan: Plan, agents: u128, callers: usize, rounds: usize) ->
     // A world without sound keeps no reports.
     let mut ends: BTreeMap<Uuid, QueuecallStatus> = BTreeMap::new();
     for report in &world.reports {
-        if let Report::Queuecall(told) = report {
+        if let Report::Queuecall {
+            queuecall: told, ..
+        } = report
+        {
             ends.insert(told.id, told.status);
         }
     }
