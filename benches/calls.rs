@@ -25,7 +25,9 @@ use flowswitch::store::access::{Accept, Access};
 use flowswitch::store::codecs::CodecTable;
 use flowswitch::store::directory::Directory;
 use flowswitch::store::flows::FlowTable;
-use flowswitch::switch::{Assistant, Input, Output, Providers, Switch, SwitchConfig};
+use flowswitch::switch::{
+    Assistant, Configuration, Input, Output, Providers, Switch, SwitchConfig,
+};
 use flowswitch::time::Epoch;
 use flowswitch_media::command::{Command, Event};
 use flowswitch_media::prompt::Prompt;
@@ -160,14 +162,17 @@ impl Room {
             recordings: PathBuf::new(),
             beep: Arc::new(Prompt::beep()),
             realm: "bench".to_owned(),
-            digest: Vec::new(),
-            flow_limits: flowswitch::flow::Limits::default(),
-            calls: 100_000,
-            providers: Providers::default(),
-            assistant: Assistant::default(),
-            directory: Directory::default(),
-            codecs: CodecTable::default(),
-            trunks_probed_every: None,
+            configuration: Configuration {
+                access: Access::new(Accept::Known, Vec::new(), Vec::new()),
+                directory: Directory::default(),
+                codecs: CodecTable::default(),
+                digest: Vec::new(),
+                flow_limits: flowswitch::flow::Limits::default(),
+                calls: 100_000,
+                providers: Providers::default(),
+                assistant: Assistant::default(),
+                trunks_probed_every: None,
+            },
         };
         let now = clock();
         let flows = [("answer", ANSWER), ("connect", CONNECT)].map(|(name, text)| {
@@ -181,7 +186,6 @@ impl Room {
             now,
             config,
             Endpoint::new(endpoint, rng.fork()),
-            Access::new(Accept::Known, Vec::new(), Vec::new()),
             Epoch::new(
                 now,
                 SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),

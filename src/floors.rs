@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms of this crate it may use; `time`, `ids` and `status` are open to all.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("time", &[]),
     ("ids", &[]),
     ("status", &[]),
@@ -14,14 +14,24 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("store", &["sip", "sdp", "flow", "call"]),
     ("switch", &["sip", "sdp", "flow", "call", "store"]),
     ("dryrun", &["flow"]),
+    ("database", &[]),
+    ("api", &["flow", "call", "store", "switch", "database"]),
     (
         "shell",
-        &["sip", "sdp", "flow", "call", "store", "switch", "dryrun"],
+        &[
+            "sip", "sdp", "flow", "call", "store", "switch", "dryrun", "database", "api",
+        ],
     ),
-    ("sim", &["sip", "sdp", "flow", "call", "store", "switch"]),
+    (
+        "sim",
+        &["sip", "sdp", "flow", "call", "store", "switch", "api"],
+    ),
 ];
 /// Open to every room but themselves.
 const GROUND: [&str; 3] = ["time", "ids", "status"];
+
+/// Rooms that are of the world.
+const WORLDLY: [&str; 4] = ["database", "api", "shell", "sim"];
 
 /// Rooms that may use the media crate, and which of its modules.
 const MEDIA: [(&str, &[&str]); 6] = [
@@ -120,7 +130,7 @@ fn breaches_of(room: &str, place: &str, text: &str) -> Vec<Breach> {
             breach(format!("{room} uses flowswitch_media::{used}"));
         }
     }
-    if room != "shell" && room != "sim" {
+    if !WORLDLY.contains(&room) {
         found.extend(world_in(place, &code));
     }
     found

@@ -5,7 +5,7 @@
 //!
 //! The cores are plain values that do no I/O and read no clock: [`sip::Endpoint`] (transactions and
 //! dialogs), [`flow::Activeflow`] (actions and cursor), [`flowswitch_media::engine::Engine`] (RTP). The
-//! owner, [`switch::Switch`], is such a value too. The [`shell`] is all that is async.
+//! owner, [`switch::Switch`], is such a value too. The [`shell`], the [`api`] and the [`database`] are all that is async.
 //!
 //! **One law: orders go down as method calls, news comes up by polling.** Nothing below holds a handle,
 //! a callback or a channel to something above. So the same code runs live and in a simulated world, where
@@ -14,9 +14,10 @@
 //! # Floors: a room uses lower floors only
 //!
 //! ```text
-//! 7  main.rs     flags, settings, run
-//! 6  shell       sockets, clock, HTTP out, speech, disk, threads: the only async
-//! 5  dryrun      a flow with a scripted caller, in virtual time: uses flow only
+//! 8  main.rs     flags, settings, run
+//! 7  shell       sockets, clock, HTTP out, speech, disk, threads  <- with api and database the only async
+//! 6  api         REST, webhooks, websocket, metrics: outward JSON only
+//! 5  database    what outlasts the process: the only SQL  |  dryrun  a flow with a scripted caller: uses flow only
 //! 4  switch      the one owner: joins calls and flows; Input and Output
 //! 3  call        one party  <  store  what is configured, what has been
 //! 2  sdp         |  sip  message < transaction < dialog < endpoint  |  flow
@@ -39,6 +40,8 @@
 //! | [`store`] | flows by name and number, who may call, whom we call (trunks, agents, queues, conferences), networks; calls, recordings, transcripts and messages that have been |
 //! | [`switch`] | who calls whom, who is joined with whom, who waits for whom, who holds and transfers whom, flow order to call verb and back, what is asked from outside, messages, registrations on both sides, how trunks are |
 //! | [`dryrun`] | tests of flows without a phone: script, world, comparison, coverage |
+//! | [`database`] | documents, the outbox of webhooks, bindings and nodes, in SQLite or PostgreSQL; knows none of what it keeps |
+//! | [`api`] | requests to controls, reports to resources and events; [`api::resource`]: what all resources have in common |
 //! | [`shell`] | sockets, finding hosts, settings, the flows directory, prompts and speech, errands outside, external media, the driver |
 //!
 //! # Data flows
@@ -51,7 +54,7 @@
 //! [`switch::Switch::poll_output`] until [`switch::Output::Timeout`] arms the one timer.
 //!
 //! **RTP packet to echo, recording, digit.** A thread of [`flowswitch_media::host`] reads a batch under
-//! one `now` → the engine → parse, latch, statistics → a digit, an echo that leaves at once, or the jitter
+//! one `now`, and right before a tick what nobody needs sooner → the engine → parse, latch, statistics → a digit, an echo that leaves at once, or the jitter
 //! buffer → on the session's tick: decode or conceal → recording.
 //!
 //! **Flow action to media order to completion.** `talk` → [`flow::FlowCommand::Talk`], the cursor waits →
@@ -68,7 +71,13 @@
 //! [`switch::Report`].
 //!
 //! **End of a call to its record.** [`call::CallEvent::Ended`] → [`store::calls::CallRecord`] →
-//! [`switch::Report::CallEnded`], once for every call that came to be, also for one that has failed.
+//! [`switch::Report::CallEnded`], once for every call that came to be, also for one that has failed. It says what
+//! happened in the call ([`store::timeline`]: what goes in and out of the switch is tapped) and why it ended
+//! ([`call::reason`]); an INVITE that never became a call is told of by [`switch::Report::Refused`].
+//!
+//! **Everything to whoever watches.** Each change of a call, activeflow, groupcall, bridge, recording, place in a
+//! queue, … → one [`switch::Report`] with the whole of it as it stands then ([`store::call_state`] and its like).
+//! Nobody outside asks the switch how something is.
 //!
 //! **Message in and out.** MESSAGE → [`sip::Event::Request`] → who sends it is proven as a caller is → the flow of
 //! the number, or the telephones of the extension. [`flow::FlowCommand::SendMessage`] → to each target by its ways,
@@ -79,6 +88,16 @@
 //! [`call::Call`] that flows use, under orders that no cursor waits for, or news for the activeflow (resume,
 //! stop) → one [`switch::Output::Controlled`]: taken on, or why not. The flow hears of a recording or
 //! transcription by its variables; its cursor stays where it is.
+//!
+//! **Request of a program to its answer.** [`api::server`] → [`api::frame`] (id, rate, time, envelope) → [`api::keys`]
+//! (who asks) → a handler → [`database::Records`], where it is kept or found; or [`api::line`] → the [`shell::driver`] →
+//! [`switch::Input::Control`] → the answer by the [`api::desk`], behind all that the switch has told before it. What is
+//! configured that way is told to the switch by [`shell::configuring`] before the program has its answer.
+//!
+//! **Change of the configuration while calls run.** Settings or stored objects → [`switch::Input::Configure`] with
+//! the whole [`switch::Configuration`] → what bears the same id or name goes on (who waits, who talks, what a trunk
+//! carries, our registrations) → what is gone ends in order. Flows and numbers come by [`switch::Input::Flows`],
+//! those of files and stored ones side by side ([`store::flows::FlowSources`]).
 //!
 //! **Hold and transfer, beside the flow too.** A verb, or a re-INVITE of the party → what the call takes part in
 //! ([`flowswitch_media::command::Part`]) and what fills its silence → Join and Play. A transfer, asked for from
@@ -111,6 +130,7 @@
 //! | SIP sockets; RTP sockets | transport tasks; host *k* | the thread of the switch; thread *k* | queues; same thread |
 //! | free RTP ports | the host | the thread of the switch | same thread |
 //! | prompts, settings, flows | nobody: immutable `Arc` | shared | by value |
+//! | what the API keeps, in memory until it is written | [`database::Records`] | its writer, a task of tokio | cheap clones |
 //! | HTTP, speech, files, external media | tasks of the shell | tokio | an order's id out, the result back as an input |
 //!
 //! A call is taken out of its table while it acts: if it panics, that call ends and the switch goes on; a
@@ -129,7 +149,10 @@ pub mod store;
 
 pub mod switch;
 
+pub mod database;
 pub mod dryrun;
+
+pub mod api;
 
 pub mod shell;
 

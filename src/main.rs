@@ -71,6 +71,18 @@ struct ServeOptions {
     /// Threads of the media engine [default: one per core]
     #[arg(long, value_name = "N", env = "FLOWSWITCH_MEDIA_THREADS")]
     media_threads: Option<usize>,
+    /// Where the REST API listens, or off [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT", env = "FLOWSWITCH_HTTP")]
+    http: Option<String>,
+    /// Where records and what the API configures are kept: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME
+    /// [default: flowswitch.sqlite in the data directory]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "FLOWSWITCH_DATABASE",
+        hide_env_values = true
+    )]
+    database: Option<String>,
     /// error, warn, info, debug, trace, or a filter such as flowswitch::sip=debug [default: info]
     #[arg(long, value_name = "LEVEL", env = "FLOWSWITCH_LOG")]
     log: Option<String>,
@@ -114,6 +126,8 @@ fn run(options: ServeOptions) -> anyhow::Result<()> {
             external_address: options.external_address,
             rtp_ports: options.rtp_ports,
             media_threads: options.media_threads,
+            http: options.http,
+            database: options.database,
             log: options.log,
         },
         file.map_or_else(|| Ok(FileConfig::default()), FileConfig::read)?,

@@ -1,17 +1,17 @@
 //! The one task that owns the switch: one input, drain what it wants, arm the timer.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flowswitch_media::codec::Codec;
-use flowswitch_media::command::{Command, CommandId, Event, SessionStats};
-use flowswitch_media::host::MediaHost;
+use flowswitch_media::command::{Command, CommandId, SessionStats};
+use flowswitch_media::host::{MediaHost, Told};
 use futures_util::FutureExt as _;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 
@@ -20,13 +20,14 @@ use super::outside::Outside;
 use super::prompts::Prompts;
 use super::resolver::Resolver;
 use super::transport::Transports;
+use crate::api::{Asked, News, NewsSender, Reply};
 use crate::ids::CallId;
 use crate::sip::SipHost;
 use crate::store::calls::CallRecord;
 use crate::store::transcripts::Transcript;
 use crate::switch::{
-    Conferencecall, Input, OrderId, Output, OutsideAnswer, OutsideFailure, OutsideRequest,
-    Queuecall, Report, ResolveId, Source, Switch,
+    ConfbridgeNews, Conferencecall, ControlId, Delivery, Input, OrderId, Output, OutsideAnswer,
+    OutsideFailure, OutsideRequest, Queuecall, Report, ResolveId, Source, Switch, TranscribeNews,
 };
 
 /// The switch with the world around it.
@@ -53,8 +54,30 @@ pub struct Driver {
     pub answers: mpsc::Sender<Input>,
     /// Answers that were there at once.
     pub ready: VecDeque<Input>,
+    /// What is asked by REST.
+    pub asked: mpsc::Receiver<Asked>,
+    /// Who waits for the answer of the switch, by the number of the request.
+    pub replies: Replies,
+    /// Whom all news goes to.
+    pub desk: NewsSender,
     /// What happens in the media engine; never dropped, and bounded by the orders that were given.
-    pub events: mpsc::UnboundedReceiver<Event>,
+    pub events: mpsc::UnboundedReceiver<Told>,
+}
+
+/// Requests that the switch has not answered.
+#[derive(Debug, Default)]
+pub struct Replies {
+    waiting: HashMap<ControlId, Reply>,
+    issued: u64,
+}
+
+impl Replies {
+    fn expect(&mut self, reply: Reply) -> ControlId {
+        self.issued += 1;
+        let request = ControlId(self.issued);
+        self.waiting.insert(request, reply);
+        request
+    }
 }
 
 impl Driver {
@@ -67,7 +90,10 @@ impl Driver {
         while let Some(deadline) = self.drain(&mut errands) {
             while errands.try_join_next().is_some() {}
             row += 1;
-            let is_idle = self.ready.is_empty() && self.events.is_empty() && self.inputs.is_empty();
+            let is_idle = self.ready.is_empty()
+                && self.events.is_empty()
+                && self.inputs.is_empty()
+                && self.asked.is_empty();
             if row == ROW || is_idle {
                 self.media.flush();
                 row = 0;
@@ -78,12 +104,16 @@ impl Driver {
             }
             let input = tokio::select! {
                 biased;
-                Some(event) = self.events.recv() => Input::Media(event),
+                Some(told) = self.events.recv() => Input::Media(told.take(Instant::now())),
                 () = until(&mut alarm, deadline) => {
                     self.switch.handle_timeout(Instant::now());
                     continue;
                 }
                 Some(input) = self.inputs.recv() => input,
+                Some(Asked { control, reply }) = self.asked.recv() => {
+                    let request = self.replies.expect(reply);
+                    Input::Control { request, control }
+                }
             };
             let now = Instant::now();
             let waiting = self.inputs.len();
@@ -91,9 +121,12 @@ impl Driver {
                 self.inputs.max_capacity() / 2,
                 self.inputs.max_capacity() / 8,
             );
-            if (!is_overloaded && waiting > many) || (is_overloaded && waiting < few) {
+            let untold = self.desk.waiting();
+            let is_much = waiting > many || untold > UNTOLD;
+            let is_little = waiting < few && untold < UNTOLD / 4;
+            if (!is_overloaded && is_much) || (is_overloaded && is_little) {
                 is_overloaded = !is_overloaded;
-                tracing::warn!(is_overloaded, waiting, "queue to the switch");
+                tracing::warn!(is_overloaded, waiting, untold, "queues of the switch");
                 self.switch
                     .handle_input(now, Input::Overload(is_overloaded));
             }
@@ -134,9 +167,15 @@ impl Driver {
                     errands.spawn_on(self.carry_out(order, request), &self.errands);
                 }
                 Output::Resolve { resolve, host } => self.resolve(resolve, host),
-                // The shell asks nothing of calls by itself.
-                Output::Controlled { .. } => {}
-                Output::Report(report) => tell(&report),
+                Output::Controlled { request, result } => {
+                    if let Some(reply) = self.replies.waiting.remove(&request) {
+                        self.desk.tell(News::Answered { reply, result });
+                    }
+                }
+                Output::Report(report) => {
+                    tell(&report);
+                    self.desk.tell(News::Report(report));
+                }
                 Output::Stopped => return None,
                 Output::Timeout(at) => return Some(at),
             }
@@ -152,6 +191,16 @@ impl Driver {
         let outside = Arc::clone(&self.outside);
         let answers = self.answers.clone();
         async move {
+            if let OutsideRequest::Webhook {
+                uri,
+                method,
+                content_type,
+                body,
+            } = request
+            {
+                let begun = outside.begin_webhook((&uri, &method), &content_type, body);
+                return deliver(order, begun, &answers).await;
+            }
             let errand = AssertUnwindSafe(outside.carry_out(request)).catch_unwind();
             let answer = errand.await.unwrap_or_else(|_| {
                 tracing::error!(
@@ -167,6 +216,10 @@ impl Driver {
 
     /// One search, and its one answer, however it ends.
     fn resolve(&mut self, resolve: ResolveId, host: SipHost) {
+        if let Some(hops) = self.resolver.resolve_address(&host) {
+            self.ready.push_back(Input::Resolved { resolve, hops });
+            return;
+        }
         let resolver = Arc::clone(&self.resolver);
         self.begin(async move {
             let search = AssertUnwindSafe(resolver.resolve(&host)).catch_unwind();
@@ -195,8 +248,8 @@ impl Driver {
         });
     }
 
-    /// Begins to find an answer. What is known already (an address instead of a name, a sound that was played
-    /// before) is found right here, and wakes nobody.
+    /// Begins to find an answer. What is known already (a sound that was played before) is found right
+    /// here, and wakes nobody.
     fn begin(&mut self, errand: impl Future<Output = Input> + Send + 'static) {
         let mut errand = Box::pin(errand);
         let runtime = self.errands.enter();
@@ -215,11 +268,36 @@ impl Driver {
     }
 }
 
+/// A webhook is answered when it is taken over, and told of when it is delivered or given up.
+async fn deliver(
+    order: OrderId,
+    begun: Result<oneshot::Receiver<Delivery>, OutsideFailure>,
+    answers: &mpsc::Sender<Input>,
+) {
+    let (answer, outcome) = match begun {
+        Ok(outcome) => (OutsideAnswer::Done, Some(outcome)),
+        Err(failure) => (OutsideAnswer::Failed(failure), None),
+    };
+    // Nobody waits for it when the switch has stopped.
+    let _ = answers.send(Input::Outside { order, answer }).await;
+    if let Some(outcome) = outcome {
+        let delivery = outcome.await.unwrap_or_default();
+        let _ = answers.send(Input::Delivered { order, delivery }).await;
+    }
+}
+
 /// What is known of calls is in the log; what was said in them is not.
 fn tell(report: &Report) {
     match report {
         Report::CallEnded(record) => tell_call(record),
-        Report::Message(message) => {
+        Report::Refused(refused) => {
+            let (status, remote) = (refused.status, refused.remote);
+            tracing::info!(
+                call = %refused.id, %remote, status, code = %refused.reason.code, others = refused.others,
+                "refused: {}", refused.reason.sentence
+            );
+        }
+        Report::Message { message, .. } => {
             tracing::info!(message = %message.id, status = message.status().as_str(), "message");
         }
         Report::Transcript(transcript) => {
@@ -229,30 +307,39 @@ fn tell(report: &Report) {
                 direction,
                 at,
                 text,
-            } = transcript;
+                ..
+            } = &**transcript;
             let direction = direction.as_str();
             tracing::info!(%call, %transcribe, direction, ?at, length = text.len(), "transcript");
             tracing::trace!(%call, text, "transcript");
         }
-        Report::TranscribeEnded { transcribe, call } => {
-            tracing::info!(%call, %transcribe, "transcription is over");
+        Report::Transcribe {
+            news: TranscribeNews::Done,
+            transcribe,
+        } => {
+            tracing::info!(transcribe = %transcribe.id, of = ?transcribe.of, "transcription is over");
         }
-        Report::Queuecall(Queuecall {
-            id,
-            queue,
-            call,
-            status,
-            ..
-        }) => {
+        Report::Queuecall { queuecall, .. } => {
+            let Queuecall {
+                id,
+                queue,
+                call,
+                status,
+                ..
+            } = **queuecall;
             tracing::info!(%call, %queue, queuecall = %id, status = status.as_str(), "queuecall");
         }
-        Report::Conferencecall(Conferencecall {
-            id,
-            conference,
-            call,
-            status,
+        Report::Conferencecall {
+            conferencecall:
+                Conferencecall {
+                    id,
+                    conference,
+                    call,
+                    status,
+                    ..
+                },
             ..
-        }) => {
+        } => {
             let status = status.as_str();
             tracing::info!(%call, %conference, conferencecall = %id, status, "conferencecall");
         }
@@ -263,12 +350,16 @@ fn tell(report: &Report) {
             let (call, external) = (report.call, report.id);
             tracing::debug!(%call, %external, status = report.status.as_str(), "external media");
         }
-        Report::BridgeJoined { confbridge, call } => {
-            tracing::debug!(%call, %confbridge, "in the bridge");
-        }
-        Report::BridgeLeft { confbridge, call } => {
-            tracing::debug!(%call, %confbridge, "out of the bridge");
-        }
+        Report::Confbridge {
+            news: ConfbridgeNews::Joined(call),
+            confbridge,
+        } => tracing::debug!(%call, confbridge = %confbridge.id, "in the bridge"),
+        Report::Confbridge {
+            news: ConfbridgeNews::Leaved(call),
+            confbridge,
+        } => tracing::debug!(%call, confbridge = %confbridge.id, "out of the bridge"),
+        // The switch has logged what there is to say of these.
+        _ => {}
     }
 }
 
@@ -276,7 +367,7 @@ fn tell_call(record: &CallRecord) {
     tracing::info!(
         call = %record.id, direction = record.direction.as_str(), cause = %record.cause,
         q850 = record.cause.value.0, status = record.cause.status(),
-        reached = record.reached().as_str(), lasted = ?record.lasted(), talked = ?record.talked(),
+        code = %record.reason.code, reached = record.reached().as_str(), lasted = ?record.lasted(), talked = ?record.talked(),
         "call ended"
     );
     let stats = &record.stats;
@@ -285,15 +376,20 @@ fn tell_call(record: &CallRecord) {
     }
 }
 
-/// How the media of a call was: what came, what the peer says of what it got, how long it was under way inside
-/// of us, and what all of it comes to for the ears at both ends.
+/// How the media of a call was: what came, what the jitter buffer made of it, what the peer says of what it got,
+/// how long it was under way inside of us, and what all of it comes to for the ears at both ends.
 fn tell_media(call: CallId, stats: &SessionStats) {
     let peer = stats.peer.unwrap_or_default();
+    let buffer = &stats.jitter;
     tracing::info!(
         %call, codec = stats.codec.map(Codec::name),
         sent = stats.sent_packets, received = stats.received_packets,
-        lost = stats.lost_packets, late = stats.late_packets,
+        lost = stats.lost_packets, dropped = stats.dropped_datagrams,
         jitter = ?stats.mean_jitter, max_jitter = ?stats.max_jitter,
+        played = buffer.played, unheard = buffer.unheard(), late = buffer.late,
+        discarded = buffer.discarded, repeated = buffer.repeated,
+        concealed = ?stats.playout.concealed,
+        shortened = ?stats.playout.shortened, lengthened = ?stats.playout.lengthened,
         round_trip = stats.round_trip.map(debug),
         peer_lost = peer.lost_packets, peer_jitter = ?peer.max_jitter,
         delays = %stats.delays,
@@ -301,6 +397,9 @@ fn tell_media(call: CallId, stats: &SessionStats) {
         "call media"
     );
 }
+
+/// News that the desk has not taken; more than that, and nobody keeps up with what calls do.
+const UNTOLD: usize = 50_000;
 
 /// Inputs in a row whose media orders may wait for one another, so that a thread is woken once for all.
 const ROW: u32 = 16;

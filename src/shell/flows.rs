@@ -1,18 +1,18 @@
 //! The flows directory: read at start, and again within a second of a change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use tokio::sync::mpsc;
+use sha2::{Digest as _, Sha256};
 
 use super::config::FlowReference;
+use crate::api::{FlowFile, Made};
 use crate::flow::Flow;
 use crate::flow::dialect::{MAX_TEXT, Support, parse_flow};
 use crate::ids::Rng;
-use crate::store::flows::{FlowTable, Number};
-use crate::switch::Input;
+use crate::store::flows::{FlowSources, FlowTable, Number};
 
 /// The flows of one directory, by file.
 pub struct FlowDirectory {
@@ -20,15 +20,16 @@ pub struct FlowDirectory {
     numbers: Vec<Number>,
     references: Vec<FlowReference>,
     files: BTreeMap<PathBuf, File>,
-    rng: Rng,
+    /// What is odd about all of them together, and has been told.
+    told: BTreeSet<String>,
 }
 
 /// What is known of one file.
 struct File {
     stamp: Stamp,
     stem: String,
-    /// The newest good reading; a wrong file keeps the one before.
-    flow: Option<Arc<Flow>>,
+    /// The newest good reading and its text; a wrong file keeps the one before.
+    flow: Option<(Arc<Flow>, Arc<str>)>,
 }
 
 /// What tells that a file has changed without reading it.
@@ -39,8 +40,6 @@ struct Stamp {
     inode: u64,
 }
 
-/// How often the directory is looked at: twice within the second that is promised.
-const INTERVAL: Duration = Duration::from_millis(500);
 /// Files in the directory; more are not looked at, which is said.
 const FILES: usize = 10_000;
 
@@ -51,19 +50,34 @@ impl FlowDirectory {
         directory: PathBuf,
         numbers: Vec<Number>,
         references: Vec<FlowReference>,
-        rng: Rng,
     ) -> Self {
         Self {
             directory,
             numbers,
             references,
             files: BTreeMap::new(),
-            rng,
+            told: BTreeSet::new(),
         }
     }
 
-    /// Reads what has changed. `Some`: the table of all good flows, when it is another than before.
-    pub fn refresh(&mut self) -> std::io::Result<Option<FlowTable>> {
+    /// The good files, in order.
+    #[must_use]
+    pub fn flows(&self) -> Vec<FlowFile> {
+        let files = self.files.values();
+        files
+            .filter_map(|file| {
+                let (flow, text) = file.flow.clone()?;
+                let stem = file.stem.clone();
+                Some(FlowFile { stem, flow, text })
+            })
+            .collect()
+    }
+
+    /// Reads what has changed; whether anything has.
+    ///
+    /// # Errors
+    /// The directory cannot be read; all stays as it was.
+    pub fn refresh(&mut self) -> std::io::Result<bool> {
         let found = self.list()?;
         let mut is_changed = false;
         self.files.retain(|path, file| {
@@ -84,39 +98,7 @@ impl FlowDirectory {
             }
             is_changed |= self.read(&path, stamp);
         }
-        Ok(is_changed.then(|| self.table()))
-    }
-
-    /// Looks at the directory for ever and reports changes.
-    pub async fn watch(mut self, inputs: mpsc::Sender<Input>) {
-        let mut is_missing = false;
-        loop {
-            tokio::time::sleep(INTERVAL).await;
-            let refreshed = tokio::task::spawn_blocking(move || {
-                let refreshed = self.refresh();
-                (self, refreshed)
-            });
-            let Ok((directory, refreshed)) = refreshed.await else {
-                tracing::error!("the flows directory is no longer watched; please report this");
-                return;
-            };
-            self = directory;
-            match refreshed {
-                Ok(Some(flows)) => {
-                    if inputs.send(Input::Flows(flows)).await.is_err() {
-                        return;
-                    }
-                }
-                Ok(None) => {}
-                Err(error) if !is_missing => {
-                    tracing::warn!(directory = %self.directory.display(), %error, "flows stay as they are");
-                    is_missing = true;
-                    continue;
-                }
-                Err(_) => continue,
-            }
-            is_missing = false;
-        }
+        Ok(is_changed)
     }
 
     fn list(&self) -> std::io::Result<BTreeMap<PathBuf, Stamp>> {
@@ -159,7 +141,7 @@ impl FlowDirectory {
                 if earlier.is_some() {
                     tracing::info!(flow = %stem, "flow changed; new calls get it");
                 }
-                Some(Arc::new(flow))
+                Some(flow)
             }
             Err(lines) => {
                 let fate = if earlier.is_some() {
@@ -178,31 +160,51 @@ impl FlowDirectory {
         is_new
     }
 
-    fn parse(&mut self, path: &Path, stem: &str, stamp: Stamp) -> Result<Flow, Vec<String>> {
+    /// Ids that are not written follow from the file's name: they are the same after each start and at each node.
+    fn parse(
+        &self,
+        path: &Path,
+        stem: &str,
+        stamp: Stamp,
+    ) -> Result<(Arc<Flow>, Arc<str>), Vec<String>> {
         if stamp.length > MAX_TEXT as u64 {
             let text = format!("{} bytes; a flow has at most {MAX_TEXT}", stamp.length);
             return Err(vec![text]);
         }
         let json = std::fs::read(path).map_err(|error| vec![error.to_string()])?;
-        parse_flow(&json, stem, &mut self.rng, Support::Live)
-            .map_err(|errors| errors.to_string().lines().map(str::to_owned).collect())
+        let mut rng = Rng::new(Sha256::digest(stem.as_bytes()).into());
+        let lines = |error: String| -> Vec<String> { error.lines().map(str::to_owned).collect() };
+        let flow = parse_flow(&json, stem, &mut rng, Support::Live)
+            .map_err(|errors| lines(errors.to_string()))?;
+        let text = String::from_utf8(json).map_err(|error| lines(error.to_string()))?;
+        let text = text.trim_start_matches('\u{feff}');
+        Ok((Arc::new(flow), text.into()))
     }
 
-    fn table(&self) -> FlowTable {
-        let flows = self
-            .files
-            .values()
-            .filter_map(|file| Some((file.stem.clone(), Arc::clone(file.flow.as_ref()?))))
-            .collect();
-        let (table, clashes) = FlowTable::new(flows, &self.numbers);
-        for clash in clashes {
-            tracing::warn!("{clash}");
+    /// All flows as calls find them, with what the API has made beside the files.
+    #[must_use]
+    pub fn table(&mut self, made: &Made) -> FlowTable {
+        let files = self.files.values().filter_map(|file| {
+            let (flow, _) = file.flow.as_ref()?;
+            Some((file.stem.clone(), Arc::clone(flow)))
+        });
+        let sources = FlowSources {
+            files: files.collect(),
+            stored: made.flows.clone(),
+            numbers: self.numbers.iter().chain(&made.numbers).cloned().collect(),
+        };
+        let (table, clashes) = sources.table();
+        let clashes = clashes.iter().map(ToString::to_string);
+        let missing = self.references.iter().filter_map(|reference| {
+            let FlowReference { what, flow } = reference;
+            let is_there = table.find(flow).is_some();
+            (!is_there).then(|| format!("{what} is for flow {flow:?}, which does not exist"))
+        });
+        let odd: BTreeSet<String> = clashes.chain(missing).collect();
+        for new in odd.difference(&self.told) {
+            tracing::warn!("{new}");
         }
-        for FlowReference { what, flow } in &self.references {
-            if table.find(flow).is_none() {
-                tracing::warn!("{what} is for flow {flow:?}, which does not exist");
-            }
-        }
+        self.told = odd;
         table
     }
 }
@@ -222,12 +224,7 @@ mod tests {
 
     fn directory() -> (tempfile::TempDir, FlowDirectory) {
         let place = tempfile::tempdir().unwrap();
-        let flows = FlowDirectory::new(
-            place.path().to_owned(),
-            Vec::new(),
-            Vec::new(),
-            Rng::from_number(1),
-        );
+        let flows = FlowDirectory::new(place.path().to_owned(), Vec::new(), Vec::new());
         (place, flows)
     }
 
@@ -248,10 +245,11 @@ mod tests {
             std::fs::write(place.path().join(name), GOOD).unwrap();
         }
         std::fs::create_dir(place.path().join("folder.json")).unwrap();
-        let table = flows.refresh().unwrap().unwrap();
+        assert!(flows.refresh().unwrap());
+        let table = flows.table(&Made::default());
         assert_eq!(table.iter().count(), 1, "{:?}", names(&table));
         assert!(table.route("menu").is_some());
-        assert!(flows.refresh().unwrap().is_none());
+        assert!(!flows.refresh().unwrap());
     }
 
     #[test]
@@ -259,15 +257,38 @@ mod tests {
         let (place, mut flows) = directory();
         let file = place.path().join("menu.json");
         std::fs::write(&file, GOOD).unwrap();
-        let before = flows.refresh().unwrap().unwrap();
+        assert!(flows.refresh().unwrap());
+        let before = flows.table(&Made::default());
         std::fs::write(&file, r#"[{"type":"answr"}]  "#).unwrap();
-        assert!(flows.refresh().unwrap().is_none());
+        assert!(!flows.refresh().unwrap());
         assert_eq!(
-            flows.table().route("menu").unwrap().actions.len(),
+            flows
+                .table(&Made::default())
+                .route("menu")
+                .unwrap()
+                .actions
+                .len(),
             before.route("menu").unwrap().actions.len()
         );
         std::fs::remove_file(&file).unwrap();
-        assert!(flows.refresh().unwrap().unwrap().route("menu").is_none());
+        assert!(flows.refresh().unwrap());
+        assert!(flows.table(&Made::default()).route("menu").is_none());
+    }
+
+    #[test]
+    fn a_flow_has_the_same_ids_after_each_start() {
+        let (place, mut flows) = directory();
+        std::fs::write(place.path().join("menu.json"), GOOD).unwrap();
+        std::fs::write(place.path().join("other.json"), GOOD).unwrap();
+        flows.refresh().unwrap();
+        let mut again = FlowDirectory::new(place.path().to_owned(), Vec::new(), Vec::new());
+        again.refresh().unwrap();
+        let ids = |flows: &FlowDirectory| -> Vec<String> {
+            let files = flows.flows();
+            files.iter().map(|file| file.flow.id.clone()).collect()
+        };
+        assert_eq!(ids(&flows), ids(&again));
+        assert_ne!(ids(&flows)[0], ids(&flows)[1]);
     }
 
     #[test]
@@ -275,6 +296,6 @@ mod tests {
         let (place, mut flows) = directory();
         let file = std::fs::File::create(place.path().join("huge.json")).unwrap();
         file.set_len(100 << 20).unwrap();
-        assert!(flows.refresh().unwrap().is_none());
+        assert!(!flows.refresh().unwrap());
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod config;
+pub mod configuring;
 pub mod driver;
 pub mod dry_run;
 pub mod external;
@@ -19,6 +20,7 @@ pub mod outside;
 pub mod prompts;
 pub mod resolver;
 pub mod serve;
+mod service;
 pub mod speech;
 pub mod transport;
 mod workers;

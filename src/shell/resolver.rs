@@ -28,7 +28,7 @@ use self::rules::{Naptr, Servers, Service, Srv, Start, Target};
 use super::transport::Outlets;
 use crate::ids::Rng;
 use crate::sip::message::Host;
-use crate::sip::{Hop, SipHost};
+use crate::sip::{Hop, SipHost, Transport};
 
 mod rules;
 #[cfg(test)]
@@ -132,9 +132,26 @@ impl Resolver {
                 }
                 found
             }
-            Host::Ip(_) => self.search(host).await,
+            Host::Ip(address) => self.reach(host, *address),
         };
         tracing::debug!(host = %host.host, hops = hops.len(), "resolved");
+        hops
+    }
+
+    /// [`Self::resolve`] for a host that is an address, and so is known at once; `None` for a name.
+    pub fn resolve_address(&self, host: &SipHost) -> Option<Vec<Hop>> {
+        match host.host {
+            Host::Ip(address) => Some(self.reach(host, address)),
+            Host::Name(_) => None,
+        }
+    }
+
+    fn reach(&self, host: &SipHost, address: IpAddr) -> Vec<Hop> {
+        let mut hops = Vec::new();
+        if let Some(Start::Target(target)) = rules::start(host, &self.outlets.transports()) {
+            let way = (target.transport, target.port);
+            self.add_hops(&mut hops, way, rules::addresses([address]));
+        }
         hops
     }
 
@@ -182,14 +199,23 @@ impl Resolver {
         };
         let mut hops: Vec<Hop> = Vec::new();
         for (transport, port, addresses) in join_all(targets.into_iter().map(ask)).await {
-            for address in addresses {
-                let remote = SocketAddr::new(address, port);
-                let hop = self.outlets.hop(transport, remote);
-                hops.extend(hop.filter(|hop| !hops.contains(hop)));
-            }
+            self.add_hops(&mut hops, (transport, port), addresses);
         }
         hops.truncate(HOPS);
         hops
+    }
+
+    fn add_hops(
+        &self,
+        hops: &mut Vec<Hop>,
+        (transport, port): (Transport, u16),
+        addresses: Vec<IpAddr>,
+    ) {
+        for address in addresses {
+            let remote = SocketAddr::new(address, port);
+            let hop = self.outlets.hop(transport, remote);
+            hops.extend(hop.filter(|hop| !hops.contains(hop)));
+        }
     }
 
     async fn naptr(&self, host: &str) -> Vec<Naptr> {

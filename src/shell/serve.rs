@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
@@ -13,15 +15,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::config::{Settings, SpeechSettings, secrets};
-use super::driver::Driver;
+use super::driver::{Driver, Replies};
 use super::external::Externals;
 use super::fetch::{ApiKey, OutboundPolicy, ProviderConfig, install_tls};
-use super::flows::FlowDirectory;
 use super::outside::{Outside, OutsideConfig};
 use super::prompts::{PromptLimits, Prompts, PromptsConfig};
 use super::resolver::Resolver;
+use super::service::{Opened, Service, ServiceConfig, open};
 use super::speech::{HttpVoiceConfig, SpeechConfig};
 use super::transport::{Counters, Transports};
+use crate::api::{Line, Made, Readiness, news};
 use crate::ids::Rng;
 use crate::sip::{Endpoint, EndpointConfig, Limits, SipHost};
 use crate::store::access::Access;
@@ -31,7 +34,7 @@ use crate::store::directory::Directory;
 use crate::store::flows::FlowTable;
 use crate::store::queues::QueueTable;
 use crate::store::trunks::TrunkTable;
-use crate::switch::{Assistant, Input, Switch, SwitchConfig};
+use crate::switch::{Assistant, Configuration, Input, Switch, SwitchConfig};
 use crate::time::Epoch;
 
 /// Inputs that wait for the switch: about a tenth of a second of work.
@@ -56,21 +59,17 @@ pub async fn serve(settings: Settings, errands: Handle) -> anyhow::Result<()> {
     for doubt in &settings.doubts {
         tracing::warn!("{doubt}");
     }
-    let mut directory = FlowDirectory::new(
-        settings.flows.clone(),
-        settings.numbers.clone(),
-        settings.flow_references(),
-        rng.fork(),
-    );
-    let flows = directory
-        .refresh()
-        .with_context(|| {
-            format!(
-                "no flows in {} (--flows names another directory)",
-                settings.flows.display()
-            )
-        })?
-        .unwrap_or_default();
+    let epoch = Epoch::new(Instant::now(), SystemTime::now());
+    let opening = open(settings.clone(), passwords.clone(), epoch, rng.fork());
+    // On the threads that will use them, so that they never wake the thread of the switch.
+    let Opened {
+        records,
+        writer,
+        origin,
+        key,
+        configurator,
+        start,
+    } = errands.spawn(opening).await.context("the start failed")??;
 
     let (answers, inputs) = mpsc::channel(QUEUE);
     let counters = Arc::new(Counters::default());
@@ -82,9 +81,9 @@ pub async fn serve(settings: Settings, errands: Handle) -> anyhow::Result<()> {
         name: "media".to_owned(),
         seed: rand::random(),
     };
-    let media = MediaHost::start(host, move |event| {
+    let media = MediaHost::start(host, move |told| {
         // Nobody listens any more when the switch has stopped.
-        let _ = sink.send(event);
+        let _ = sink.send(told);
     })
     .context("cannot start the media engine")?;
     let resolver = Arc::new(Resolver::from_system(transports.outlets(), rng.fork())?);
@@ -92,9 +91,24 @@ pub async fn serve(settings: Settings, errands: Handle) -> anyhow::Result<()> {
     let outside = Arc::new(Outside::new(outside_config(&settings))?);
     let externals = Externals::new(outbound_policy(&settings), answers.clone(), errands.clone());
 
-    let screen = start_screen(&settings, &transports, &flows, &passwords)?;
-    let mut switch = new_switch(&settings, passwords, &mut rng);
-    switch.handle_input(Instant::now(), Input::Flows(flows));
+    let (line, ends) = Line::new();
+    let (desk, told) = news();
+    let service = ServiceConfig {
+        settings: &settings,
+        records: records.clone(),
+        line,
+        told,
+        epoch,
+        origin,
+        configured: start.configured,
+        key: &key,
+        rng: rng.fork(),
+    };
+    let service = Service::start(service, &errands).await?;
+    let http = service.address();
+    let screen = start_screen(&settings, &transports, &start.flows, &passwords, http, &key)?;
+    let mut switch = new_switch(&settings, start.configuration, epoch, &mut rng);
+    switch.handle_input(Instant::now(), Input::Flows(start.flows));
     let driver = Driver {
         switch,
         transports,
@@ -107,16 +121,31 @@ pub async fn serve(settings: Settings, errands: Handle) -> anyhow::Result<()> {
         inputs,
         answers: answers.clone(),
         ready: VecDeque::new(),
+        asked: ends.requests,
+        replies: Replies::default(),
+        desk,
         events,
     };
     let running = tokio::spawn(driver.run());
-    errands.spawn(directory.watch(answers.clone()));
-    errands.spawn(stop_on_signal(answers)?);
+    errands.spawn(configurator.run(ends.changes, answers.clone()));
+    let writing = errands.spawn(writer.run());
+    let service = service.run(&errands);
+    errands.spawn(stop_on_signal(answers, service.readiness())?);
     print!("{screen}");
-    running.await.context("the switch failed")
+    let ended = running.await.context("the switch failed");
+    service.stop().await;
+    records.close();
+    // It gives up by itself after a while.
+    writing.await.context("the records failed")?;
+    ended
 }
 
-fn new_switch(settings: &Settings, passwords: Vec<(String, String)>, rng: &mut Rng) -> Switch {
+fn new_switch(
+    settings: &Settings,
+    configuration: Configuration,
+    epoch: Epoch,
+    rng: &mut Rng,
+) -> Switch {
     let endpoint = EndpointConfig {
         external_address: settings.external_address,
         user_agent: concat!("flowswitch/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -131,6 +160,29 @@ fn new_switch(settings: &Settings, passwords: Vec<(String, String)>, rng: &mut R
         recordings: settings.data.join("recordings"),
         beep: Arc::new(Prompt::beep()),
         realm: "flowswitch".to_owned(),
+        configuration,
+    };
+    let endpoint = Endpoint::new(endpoint, rng.fork());
+    Switch::new(Instant::now(), config, endpoint, epoch, rng.fork())
+}
+
+/// What can change while the switch runs: as the settings have it, and what the API has made beside it. What both
+/// have is as the settings say.
+pub(super) fn configuration(
+    settings: &Settings,
+    passwords: &[(String, String)],
+    made: &Made,
+) -> Configuration {
+    // Of two with one name the last is found.
+    let passwords = made.extensions.iter().chain(passwords).cloned().collect();
+    let agents = settings
+        .agents
+        .iter()
+        .chain(&made.agents)
+        .cloned()
+        .collect();
+    Configuration {
+        access: Access::new(settings.accept, settings.trunks.clone(), passwords),
         digest: settings.digest.clone(),
         flow_limits: settings.flow_limits,
         calls: CALLS,
@@ -139,29 +191,18 @@ fn new_switch(settings: &Settings, passwords: Vec<(String, String)>, rng: &mut R
         codecs: settings.codecs.clone(),
         directory: Directory {
             trunks: TrunkTable::new(settings.trunks.clone()),
-            agents: AgentTable::new(settings.agents.clone()),
+            agents: AgentTable::new(agents),
             queues: QueueTable::new(settings.queues.clone()),
             conferences: ConferenceTable::new(settings.conferences.clone()),
             dial_allow: settings.dial_allow.clone(),
             protection: settings.protection.clone(),
         },
         trunks_probed_every: Some(TRUNKS_PROBED_EVERY),
-    };
-    let access = Access::new(settings.accept, settings.trunks.clone(), passwords);
-    let now = Instant::now();
-    let epoch = Epoch::new(now, SystemTime::now());
-    Switch::new(
-        now,
-        config,
-        Endpoint::new(endpoint, rng.fork()),
-        access,
-        epoch,
-        rng.fork(),
-    )
+    }
 }
 
 /// What the hosts and URLs of flows may reach.
-fn outbound_policy(settings: &Settings) -> OutboundPolicy {
+pub(super) fn outbound_policy(settings: &Settings) -> OutboundPolicy {
     OutboundPolicy {
         allow: settings.outbound_allow.clone(),
     }
@@ -209,7 +250,10 @@ fn prompts_config(settings: &Settings) -> PromptsConfig {
     }
 }
 
-fn stop_on_signal(inputs: mpsc::Sender<Input>) -> anyhow::Result<impl Future<Output = ()>> {
+fn stop_on_signal(
+    inputs: mpsc::Sender<Input>,
+    readiness: Arc<Readiness>,
+) -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -217,6 +261,7 @@ fn stop_on_signal(inputs: mpsc::Sender<Input>) -> anyhow::Result<impl Future<Out
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        readiness.is_draining.store(true, Ordering::Relaxed);
         // When the switch is gone there is nothing to stop.
         let _ = inputs.send(Input::Stop).await;
     })
@@ -228,6 +273,8 @@ fn start_screen(
     transports: &Transports,
     flows: &FlowTable,
     passwords: &[(String, String)],
+    http: Option<SocketAddr>,
+    key: &str,
 ) -> Result<String, std::fmt::Error> {
     let mut screen = String::new();
     writeln!(screen, "flowswitch {}", env!("CARGO_PKG_VERSION"))?;
@@ -244,6 +291,12 @@ fn start_screen(
         "  media       rtp ports {low}-{high}, {} threads",
         settings.media_threads
     )?;
+    if let Some(address) = http {
+        writeln!(screen, "  http        http://{address}/docs")?;
+        let configured = settings.service.accesskey.is_some();
+        let shown = if configured { "(as configured)" } else { key };
+        writeln!(screen, "  access key: {shown}")?;
+    }
     writeln!(screen, "  flows       {}", settings.flows.display())?;
     for flow in flows.iter() {
         let numbers = flow.numbers.join(", ");

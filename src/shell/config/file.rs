@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::sdp::codecs::CodecsError;
+use super::error::FileError;
 
 /// The file as it is written.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -18,6 +18,9 @@ pub struct FileConfig {
     pub(super) flows: Option<PathBuf>,
     pub(super) data: Option<PathBuf>,
     pub(super) log: Option<String>,
+    pub(super) accesskey: Option<Secret>,
+    pub(super) database: Option<Secret>,
+    pub(super) http: Http,
     pub(super) sip: Sip,
     pub(super) rtp: Rtp,
     pub(super) extensions: Option<Vec<Extension>>,
@@ -77,7 +80,7 @@ impl Origin {
     }
 }
 
-/// A password; printed by nobody.
+/// A password, or what may hold one; printed by nobody.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Secret(pub(super) String);
@@ -105,6 +108,13 @@ pub(super) struct Rtp {
     pub(super) media_threads: Option<usize>,
     pub(super) codecs: Option<Spanned<Vec<String>>>,
     pub(super) srtp: Option<Spanned<String>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Http {
+    pub(super) listen: Option<String>,
+    pub(super) rate: Option<u32>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -197,6 +207,7 @@ pub(super) struct Conference {
     pub(super) timeout: u32,
     #[serde(default)]
     pub(super) record: bool,
+    pub(super) record_format: Option<Spanned<String>>,
     pub(super) level: Option<bool>,
     #[serde(default)]
     pub(super) loudest: u8,
@@ -256,90 +267,17 @@ pub(super) struct Smtp {
     pub(super) from: Option<String>,
 }
 
-/// Why the file cannot be used; one line.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FileError {
-    /// It cannot be read.
-    #[error("{file}: {kind}", file = file.display())]
-    Unreadable {
-        /// Its path.
-        file: PathBuf,
-        /// The system's error.
-        kind: std::io::ErrorKind,
-    },
-    /// It is not TOML, or a value has the wrong type.
-    #[error("{file}:{line}: {why}", file = file.display())]
-    Malformed {
-        /// Its path.
-        file: PathBuf,
-        /// Counted from one.
-        line: usize,
-        /// What the TOML reader says.
-        why: String,
-    },
-    /// A value is none of those that its key may have.
-    #[error("{file}:{line}: {key} = {value:?}: {expected}", file = file.display())]
-    Value {
-        /// Its path.
-        file: PathBuf,
-        /// Counted from one.
-        line: usize,
-        /// The key with its section.
-        key: &'static str,
-        /// What it says.
-        value: String,
-        /// What it may say.
-        expected: &'static str,
-    },
-    /// A list of codecs cannot be followed.
-    #[error("{file}:{line}: {key}: {why}", file = file.display())]
-    Codecs {
-        /// Its path.
-        file: PathBuf,
-        /// Counted from one.
-        line: usize,
-        /// The key with its section.
-        key: &'static str,
-        /// What is wrong with it.
-        why: CodecsError,
-    },
-    /// A key of the contract whose feature is not in this version.
-    #[error("{file}:{line}: {key:?} is not supported by this version; take it out", file = file.display())]
-    NotSupported {
-        /// Its path.
-        file: PathBuf,
-        /// Counted from one.
-        line: usize,
-        /// The key with its section.
-        key: String,
-    },
-    /// A key that does not exist.
-    #[error("{file}:{line}: unknown key {key:?}{}", hint(*.nearest), file = file.display())]
-    UnknownKey {
-        /// Its path.
-        file: PathBuf,
-        /// Counted from one.
-        line: usize,
-        /// The key with its section.
-        key: String,
-        /// The existing key that is spelled most like it.
-        nearest: Option<&'static str>,
-    },
-}
-
-fn hint(nearest: Option<&'static str>) -> String {
-    nearest.map_or_else(String::new, |key| format!("; did you mean {key:?}?"))
-}
-
 /// Every key by section; the empty section is the top level.
-pub(super) const KEYS: [(&str, &[&str]); 16] = [
+pub(super) const KEYS: [(&str, &[&str]); 17] = [
     (
         "",
         &[
             "flows",
             "data",
             "log",
+            "accesskey",
+            "database",
+            "http",
             "sip",
             "rtp",
             "extensions",
@@ -367,6 +305,7 @@ pub(super) const KEYS: [(&str, &[&str]); 16] = [
             "dial_allow",
         ],
     ),
+    ("http", &["listen", "rate"]),
     ("rtp", &["ports", "media_threads", "codecs", "srtp"]),
     ("extensions", &["extension", "password"]),
     (
@@ -420,6 +359,7 @@ pub(super) const KEYS: [(&str, &[&str]); 16] = [
             "post_flow",
             "timeout",
             "record",
+            "record_format",
             "level",
             "loudest",
         ],
@@ -435,7 +375,7 @@ pub(super) const KEYS: [(&str, &[&str]); 16] = [
 
 /// Keys that files of later versions have, by section.
 const LATER: [(&str, &[&str]); 2] = [
-    ("", &["accesskey", "http", "webhook"]),
+    ("", &["webhook"]),
     ("numbers", &["action_url", "status_url", "summary_url"]),
 ];
 

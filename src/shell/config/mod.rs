@@ -18,14 +18,18 @@ use crate::store::queues::Queue;
 use crate::store::trunks::Trunk;
 
 mod codecs;
+mod error;
 mod file;
 mod people;
 pub mod secrets;
 mod servers;
+mod service;
 mod trunks;
 
-pub use file::{FileConfig, FileError};
+pub use error::FileError;
+pub use file::FileConfig;
 pub use servers::Servers;
+pub use service::ServiceSettings;
 
 /// Everything `serve` needs to know, with defaults filled in.
 #[derive(Clone, Debug)]
@@ -36,6 +40,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Filter of the log, in the syntax of `RUST_LOG`.
     pub log: String,
+    /// The REST API, and where it keeps things.
+    pub service: ServiceSettings,
     /// Where SIP is listened to.
     pub listen: Vec<(Transport, SocketAddr)>,
     /// The address peers outside are told to use.
@@ -146,6 +152,10 @@ pub struct Overrides {
     pub rtp_ports: Option<String>,
     /// `--media-threads`
     pub media_threads: Option<usize>,
+    /// `--http`
+    pub http: Option<String>,
+    /// `--database`
+    pub database: Option<String>,
     /// `--log`
     pub log: Option<String>,
 }
@@ -209,15 +219,24 @@ impl Settings {
         let agents = people::agents(&file.origin, file.agents)?;
         let names: Vec<String> = extensions.iter().map(|(name, _)| name.clone()).collect();
         let from_file = |path: Option<PathBuf>| path.map(|path| directory.join(path));
+        let data = overrides
+            .data
+            .or(from_file(file.data))
+            .unwrap_or_else(|| "data".into());
         Ok(Self {
+            service: ServiceSettings::new(
+                overrides.http,
+                overrides.database,
+                file.http,
+                file.accesskey,
+                file.database,
+                &data,
+            )?,
             flows: overrides
                 .flows
                 .or(from_file(file.flows))
                 .unwrap_or_else(default_flows),
-            data: overrides
-                .data
-                .or(from_file(file.data))
-                .unwrap_or_else(|| "data".into()),
+            data,
             log: overrides
                 .log
                 .or(file.log)

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::file::{self, Origin};
 use super::{Doubt, FileError};
-use crate::flow::Address;
+use crate::flow::{Address, RecordingFormat};
 use crate::store::agents::{Agent, AgentStatus, RingMethod, Tag};
 use crate::store::conferences::Conference;
 use crate::store::flows::Number;
@@ -118,11 +118,30 @@ pub(super) fn conferences(
             post_flow: entry.post_flow,
             timeout: (!timeout.is_zero()).then_some(timeout),
             record: entry.record,
+            record_format: record_format(origin, entry.record_format.as_ref())?,
             level: entry.level.unwrap_or(true),
             loudest: NonZeroU8::new(entry.loudest),
         });
     }
     Ok(conferences)
+}
+
+fn record_format(
+    origin: &Origin,
+    entry: Option<&Spanned<String>>,
+) -> Result<RecordingFormat, FileError> {
+    let Some(entry) = entry else {
+        return Ok(RecordingFormat::default());
+    };
+    match entry.as_ref().as_str() {
+        "wav" => Ok(RecordingFormat::Wav),
+        "mp3" => Ok(RecordingFormat::Mp3),
+        "ogg" => Ok(RecordingFormat::Ogg),
+        other => {
+            let expected = "expected \"wav\", \"mp3\" or \"ogg\"";
+            Err(origin.wrong(entry.span(), "conferences.record_format", other, expected))
+        }
+    }
 }
 
 /// Reads `[[agents]]`.

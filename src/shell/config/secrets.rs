@@ -1,4 +1,4 @@
-//! Passwords that were made at the first start and are kept for the next.
+//! Passwords and keys that were made at the first start and are kept for the next.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -13,6 +13,10 @@ use crate::ids::Rng;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Secrets {
+    /// The key of the REST API.
+    accesskey: Option<String>,
+    /// The name of this node among those that share a database.
+    node: Option<String>,
     /// Password by extension.
     extensions: BTreeMap<String, String>,
 }
@@ -56,6 +60,25 @@ pub fn passwords(
         write(data, &file, &secrets)?;
     }
     Ok(passwords)
+}
+
+/// The access key of the REST API and the name of this node, as kept in `data/secrets.toml`, else made now.
+pub fn key_and_node(data: &Path, rng: &mut Rng) -> Result<(String, String), SecretsError> {
+    let file = data.join("secrets.toml");
+    let known = read(&file)?;
+    let mut secrets = known.clone();
+    let key = secrets
+        .accesskey
+        .get_or_insert_with(|| crate::api::new_key(rng))
+        .clone();
+    let node = secrets
+        .node
+        .get_or_insert_with(|| rng.token(PASSWORD_LENGTH))
+        .clone();
+    if secrets != known {
+        write(data, &file, &secrets)?;
+    }
+    Ok((key, node))
 }
 
 fn read(file: &Path) -> Result<Secrets, SecretsError> {
@@ -115,6 +138,21 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let text = std::fs::read_to_string(data.path().join("secrets.toml")).unwrap();
         assert!(!text.contains("mine"));
+    }
+
+    #[test]
+    fn the_access_key_and_the_node_are_the_same_after_each_start() {
+        let data = tempfile::tempdir().unwrap();
+        let first = key_and_node(data.path(), &mut Rng::from_number(1)).unwrap();
+        passwords(
+            data.path(),
+            &[("1000".to_owned(), None)],
+            &mut Rng::from_number(2),
+        )
+        .unwrap();
+        let second = key_and_node(data.path(), &mut Rng::from_number(3)).unwrap();
+        assert_eq!(first, second);
+        assert!(first.0.starts_with("vb_"));
     }
 
     #[test]

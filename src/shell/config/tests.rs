@@ -159,6 +159,26 @@ fn protection_is_wanted_of_all_and_of_a_trunk_and_a_wrong_word_is_told_its_neigh
 }
 
 #[test]
+fn the_service_is_on_loopback_with_a_database_beside_the_recordings_unless_told_otherwise() {
+    let usual = settings("data = \"/d\"").unwrap().service;
+    assert_eq!(usual.listen, Some("127.0.0.1:8080".parse().unwrap()));
+    assert_eq!(usual.database, "sqlite:/d/flowswitch.sqlite");
+    assert_eq!((usual.rate, usual.accesskey), (200, None));
+    let text = "accesskey = \"vb_0123456789abcdef\"\ndatabase = \"postgres://u:secret@h/d\"\n\
+        [http]\nlisten = \"off\"\nrate = 0";
+    let own = settings(text).unwrap().service;
+    assert_eq!((own.listen, own.rate), (None, 0));
+    let shown = format!("{own:?}");
+    assert!(
+        !shown.contains("secret") && !shown.contains("vb_"),
+        "{shown}"
+    );
+    let short = said("accesskey = \"vb_secret\"");
+    assert!(short.contains("vb_ and at least 16") && !short.contains("secret"));
+    assert!(said("[http]\nlisten = \"8080\"").contains("expected ADDRESS:PORT"));
+}
+
+#[test]
 fn the_example_file_is_read_with_every_key_it_shows() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/flowswitch.toml");
     let text = std::fs::read_to_string(&path).unwrap();

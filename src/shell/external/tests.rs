@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flowswitch_media::command::{Command, Event, Sides};
 use flowswitch_media::dsp::meter::frequency_power;
@@ -46,7 +46,10 @@ impl Rig {
             name: "media".to_owned(),
             seed: [1; 32],
         };
-        let mut media = MediaHost::start(config, move |event| drop(sink.send(event))).unwrap();
+        let mut media = MediaHost::start(config, move |told| {
+            drop(sink.send(told.take(Instant::now())))
+        })
+        .unwrap();
         media.send(Command::Open {
             session: SESSION,
             local: Ipv4Addr::LOCALHOST.into(),

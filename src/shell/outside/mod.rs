@@ -16,13 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use super::fetch::{
     FetchError, FetchLimits, Gate, OutboundPolicy, Provider, ProviderConfig, ProviderLimits,
     Request,
 };
 use super::workers::Workers;
-use crate::switch::{OutsideAnswer, OutsideFailure, OutsideRequest, Providers};
+use crate::switch::{Delivery, OutsideAnswer, OutsideFailure, OutsideRequest, Providers};
 
 mod chat;
 mod mail;
@@ -144,7 +145,10 @@ impl Outside {
                 method,
                 content_type,
                 body,
-            } => self.webhooks.take(&uri, &method, &content_type, body),
+            } => {
+                let taken = self.webhooks.take(&uri, &method, &content_type, body);
+                taken.map(|_| OutsideAnswer::Done)
+            }
             OutsideRequest::Email(mail) => match &self.mail {
                 Some(mailer) => mailer.send(mail).await,
                 None => missing("smtp"),
@@ -163,6 +167,19 @@ impl Outside {
             },
         };
         answer.unwrap_or_else(OutsideAnswer::Failed)
+    }
+
+    /// Begins the delivery of a webhook; what becomes of it is told by what is returned.
+    ///
+    /// # Errors
+    /// When it is not taken over.
+    pub fn begin_webhook(
+        &self,
+        (uri, method): (&str, &str),
+        content_type: &str,
+        body: String,
+    ) -> Result<oneshot::Receiver<Delivery>, OutsideFailure> {
+        self.webhooks.take(uri, method, content_type, body)
     }
 
     /// Waits until the webhooks taken over have been delivered or given up.
@@ -186,7 +203,10 @@ impl Outside {
             Ok(fetched) => Ok(OutsideAnswer::Body(Bytes::from(fetched.body))),
             Err(error) => {
                 tracing::warn!(host = host_of(url), %error, "no actions fetched");
-                Err(failure(&error))
+                Err(match error {
+                    FetchError::Status { code } => OutsideFailure::Answered { status: code },
+                    error => failure(&error),
+                })
             }
         }
     }
@@ -287,8 +307,8 @@ mod tests {
         .await;
         let outside = outside(&["127.0.0.1"], limits);
         for (path, failure) in [
-            ("/created", OutsideFailure::Refused),
-            ("/error", OutsideFailure::Unavailable),
+            ("/created", OutsideFailure::Answered { status: 201 }),
+            ("/error", OutsideFailure::Answered { status: 503 }),
             ("/much", OutsideFailure::Refused),
             ("/silent", OutsideFailure::Unavailable),
         ] {

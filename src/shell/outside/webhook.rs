@@ -1,14 +1,14 @@
 //! Webhooks of flows: taken over at once, delivered in three tries.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::{failure, host_of};
 use crate::shell::fetch::{Gate, Request};
-use crate::switch::{OutsideAnswer, OutsideFailure};
+use crate::switch::{Delivery, OutsideFailure};
 
 /// Deliveries under way.
 #[derive(Debug)]
@@ -36,14 +36,14 @@ impl Webhooks {
         }
     }
 
-    /// Begins a delivery, and does not wait for it.
+    /// Begins a delivery, and does not wait for it; what becomes of it is told later.
     pub(super) fn take(
         &self,
         uri: &str,
         method: &str,
         content_type: &str,
         body: String,
-    ) -> Result<OutsideAnswer, OutsideFailure> {
+    ) -> Result<oneshot::Receiver<Delivery>, OutsideFailure> {
         let host = host_of(uri);
         if body.len() > LONGEST_BODY {
             tracing::warn!(host, length = body.len(), "webhook is too long");
@@ -60,11 +60,14 @@ impl Webhooks {
             return Err(OutsideFailure::Busy);
         };
         let (gate, pause) = (Arc::clone(&self.gate), self.pause);
+        let (told, outcome) = oneshot::channel();
         tokio::spawn(async move {
-            deliver(&gate, request, &host, pause).await;
+            let delivery = deliver(&gate, request, &host, pause).await;
             drop(place);
+            // Perhaps nobody wants to know.
+            let _ = told.send(delivery);
         });
-        Ok(OutsideAnswer::Done)
+        Ok(outcome)
     }
 
     /// Waits for those under way.
@@ -75,30 +78,41 @@ impl Webhooks {
 }
 
 /// Tries again when nobody answered or the server failed (5xx), not when it refused (4xx).
-async fn deliver(gate: &Gate, request: Request, host: &str, pause: Duration) {
+async fn deliver(gate: &Gate, request: Request, host: &str, pause: Duration) -> Delivery {
+    let began = Instant::now();
+    let mut delivery = Delivery {
+        status: None,
+        tries: 0,
+        took: Duration::ZERO,
+    };
     for attempt in 1..=TRIES {
+        delivery.tries = attempt;
         if attempt > 1 {
             tokio::time::sleep(pause).await;
         }
-        match gate.deliver(request.clone()).await {
+        let answer = gate.deliver(request.clone()).await;
+        delivery.took = began.elapsed();
+        delivery.status = answer.as_ref().ok().copied();
+        match answer {
             Ok(status) if status < 400 => {
                 tracing::debug!(host, status, attempt, "webhook delivered");
-                return;
+                break;
             }
             Ok(status) => {
                 tracing::warn!(host, status, attempt, "webhook answered with an error");
                 if status < 500 {
-                    return;
+                    break;
                 }
             }
             Err(error) => {
                 tracing::warn!(host, %error, attempt, "webhook not delivered");
                 if !error.may_pass() {
-                    return;
+                    break;
                 }
             }
         }
     }
+    delivery
 }
 
 #[cfg(test)]
@@ -122,17 +136,19 @@ mod tests {
         }
     }
 
-    async fn tell(webhooks: &Webhooks, uri: &str) -> Result<OutsideAnswer, OutsideFailure> {
+    async fn tell(webhooks: &Webhooks, uri: &str) -> Result<Delivery, OutsideFailure> {
         let answer = webhooks.take(uri, "put", "text/plain", "hello".to_owned());
         webhooks.finish().await;
-        answer
+        let delivery = answer?.await;
+        Ok(delivery.expect("each is told of"))
     }
 
     #[tokio::test]
     async fn webhook_goes_out_once_with_method_type_and_body() {
         let server = Server::start(|_| Server::status(204)).await;
         let answer = tell(&webhooks("127.0.0.1"), &server.url("/hook")).await;
-        assert_eq!(answer, Ok(OutsideAnswer::Done));
+        let delivery = answer.unwrap();
+        assert_eq!((delivery.status, delivery.tries), (Some(204), 1));
         let requests = server.requests();
         assert_eq!(requests.len(), 1);
         assert_eq!(requests[0].line, "PUT /hook HTTP/1.1");
@@ -144,8 +160,12 @@ mod tests {
     async fn webhook_is_tried_three_times_when_the_server_fails_and_once_when_it_refuses() {
         for (code, tries) in [(500, 3), (503, 3), (400, 1), (404, 1)] {
             let server = Server::start(move |_| Server::status(code)).await;
-            let _ = tell(&webhooks("127.0.0.1"), &server.url("/")).await;
+            let delivery = tell(&webhooks("127.0.0.1"), &server.url("/"))
+                .await
+                .unwrap();
             assert_eq!(server.requests().len(), tries, "{code}");
+            let told = (delivery.status, delivery.tries as usize);
+            assert_eq!(told, (Some(code), tries));
         }
     }
 
@@ -165,7 +185,7 @@ mod tests {
     async fn webhook_to_a_private_address_is_never_sent() {
         let server = Server::start(|_| Server::status(200)).await;
         let answer = tell(&webhooks("10.0.0.0/8"), &server.url("/")).await;
-        assert_eq!(answer, Ok(OutsideAnswer::Done), "taken over, then refused");
+        assert_eq!(answer.unwrap().status, None, "taken over, then refused");
         assert!(server.requests().is_empty());
     }
 
@@ -179,7 +199,11 @@ mod tests {
             ("http://127.0.0.1/", "POST", "", LONGEST_BODY + 1),
         ] {
             let answer = webhooks.take(uri, method, content_type, "x".repeat(body));
-            assert_eq!(answer, Err(OutsideFailure::Refused), "{uri} {method}");
+            assert_eq!(
+                answer.err(),
+                Some(OutsideFailure::Refused),
+                "{uri} {method}"
+            );
         }
     }
 
@@ -188,6 +212,6 @@ mod tests {
         let webhooks = webhooks("127.0.0.1");
         let _all = webhooks.places.try_acquire_many(UNDER_WAY).unwrap();
         let answer = webhooks.take("http://127.0.0.1/", "", "", String::new());
-        assert_eq!(answer, Err(OutsideFailure::Busy));
+        assert_eq!(answer.err(), Some(OutsideFailure::Busy));
     }
 }

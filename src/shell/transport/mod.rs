@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 
 use crate::sip::{Hop, Transmit, Transport};
@@ -115,20 +117,35 @@ impl Transports {
 }
 
 /// The addresses that messages leave from.
-#[derive(Clone, Debug)]
-pub struct Outlets(Vec<(Transport, SocketAddr)>);
+#[derive(Debug)]
+pub struct Outlets {
+    listening: Vec<(Transport, SocketAddr)>,
+    ways: Mutex<Ways>,
+}
+
+/// The address that the system would use towards peers, as it was a moment ago.
+#[derive(Debug, Default)]
+struct Ways {
+    since: Option<Instant>,
+    known: HashMap<IpAddr, Option<IpAddr>>,
+}
+
+/// So long a way is taken as it was: the system is asked once for many calls, and a change is seen at once.
+const WAY_KEPT: Duration = Duration::from_secs(1);
 
 impl Outlets {
     /// Takes what is listened to.
     #[must_use]
-    pub const fn new(listening: Vec<(Transport, SocketAddr)>) -> Self {
-        Self(listening)
+    pub fn new(listening: Vec<(Transport, SocketAddr)>) -> Self {
+        let ways = Mutex::default();
+        Self { listening, ways }
     }
 
     /// Our transports, UDP first: it is the one that every peer speaks (RFC 3261 §18).
     #[must_use]
     pub fn transports(&self) -> Vec<Transport> {
-        let is_spoken = |transport: &Transport| self.0.iter().any(|(ours, _)| ours == transport);
+        let is_spoken =
+            |transport: &Transport| self.listening.iter().any(|(ours, _)| ours == transport);
         [Transport::Udp, Transport::Tcp]
             .into_iter()
             .filter(is_spoken)
@@ -138,7 +155,10 @@ impl Outlets {
     /// Whether there are IPv4 and IPv6 addresses among them.
     #[must_use]
     pub fn families(&self) -> (bool, bool) {
-        let has = |is_four: bool| self.0.iter().any(|(_, ours)| ours.is_ipv4() == is_four);
+        let has = |is_four: bool| {
+            let mut addresses = self.listening.iter();
+            addresses.any(|(_, ours)| ours.is_ipv4() == is_four)
+        };
         (has(true), has(false))
     }
 
@@ -153,21 +173,16 @@ impl Outlets {
             *ours == transport && bound.is_ipv4() == remote.is_ipv4()
         };
         let fit: Vec<SocketAddr> = self
-            .0
+            .listening
             .iter()
             .filter(is_fit)
             .map(|(_, bound)| *bound)
             .collect();
-        let all: IpAddr = if remote.is_ipv4() {
-            Ipv4Addr::UNSPECIFIED.into()
-        } else {
-            Ipv6Addr::UNSPECIFIED.into()
-        };
-        let ours = LocalAddresses::ask(remote.ip(), SocketAddr::new(all, 0))?;
+        let ours = self.way(Instant::now(), remote.ip())?;
         let exact = fit.iter().find(|bound| bound.ip() == ours);
         let open = || fit.iter().find(|bound| bound.ip().is_unspecified());
         let other = || {
-            let reaches = |bound: &&SocketAddr| LocalAddresses::ask(remote.ip(), **bound).is_some();
+            let reaches = |bound: &&SocketAddr| ask(remote.ip(), bound.ip()).is_some();
             fit.iter().find(reaches)
         };
         let bound = *exact.or_else(open).or_else(other)?;
@@ -182,6 +197,20 @@ impl Outlets {
             remote,
             connection: None,
         })
+    }
+
+    fn way(&self, now: Instant, peer: IpAddr) -> Option<IpAddr> {
+        let mut ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_old = |since: Instant| now.saturating_duration_since(since) >= WAY_KEPT;
+        if ways.since.is_none_or(is_old) || ways.known.len() == PEERS {
+            ways.known.clear();
+            ways.since = Some(now);
+        }
+        let any: IpAddr = match peer {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        *ways.known.entry(peer).or_insert_with(|| ask(peer, any))
     }
 }
 
@@ -216,18 +245,23 @@ impl LocalAddresses {
         if let Some(local) = self.0.get(&peer) {
             return SocketAddr::new(*local, bound.port());
         }
-        let local = Self::ask(peer, bound).unwrap_or(bound.ip());
+        let local = ask(peer, bound.ip()).unwrap_or(bound.ip());
         if self.0.len() == PEERS {
             self.0.clear();
         }
         self.0.insert(peer, local);
         SocketAddr::new(local, bound.port())
     }
+}
 
-    /// Connecting a datagram socket sends nothing and makes the system choose the address.
-    fn ask(peer: IpAddr, bound: SocketAddr) -> Option<IpAddr> {
-        let probe = std::net::UdpSocket::bind(SocketAddr::new(bound.ip(), 0)).ok()?;
-        probe.connect(SocketAddr::new(peer, 9)).ok()?;
-        Some(probe.local_addr().ok()?.ip())
+/// The address that the system would use towards `peer`, from one of ours or any: connecting a datagram socket
+/// sends nothing and makes the system choose.
+fn ask(peer: IpAddr, ours: IpAddr) -> Option<IpAddr> {
+    let peer = SocketAddr::new(peer, 9);
+    let probe = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP)).ok()?;
+    if !ours.is_unspecified() {
+        probe.bind(&SocketAddr::new(ours, 0).into()).ok()?;
     }
+    probe.connect(&peer.into()).ok()?;
+    Some(probe.local_addr().ok()?.as_socket()?.ip())
 }

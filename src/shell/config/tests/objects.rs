@@ -1,4 +1,5 @@
 use super::*;
+use crate::flow::RecordingFormat;
 use crate::sip::message::{HeaderName, Host};
 use crate::store::agents::{AgentStatus, RingMethod};
 use crate::store::trunks::TrunkOut;
@@ -184,7 +185,8 @@ fn queues_agents_and_conferences_are_read_with_ids_that_stay() {
         [[agents]]\nid = \"EB1AC5C0-FF63-47E2-BCDB-5DA9C336EB4B\"\nname = \"ann\"\nstatus = \"away\"\n\
         ring_method = \"linear\"\ntags = [\"s\"]\n\
         addresses = [{ type = \"tel\", target = \"+1 (555) 111-2222\" }, { type = \"sip\", target = \"Ann@Host.EXAMPLE;x=Y\" }]\n\
-        [[conferences]]\nname = \"standup\"\ntimeout = 90\npre_flow = \"hello\"\nrecord = true";
+        [[conferences]]\nname = \"standup\"\ntimeout = 90\npre_flow = \"hello\"\nrecord = true\nrecord_format = \"ogg\"\n\
+        [[conferences]]\nname = \"retro\"";
     let one = settings(text).unwrap();
     let queue = &one.queues[0];
     assert_eq!(queue.wait_timeout, Duration::from_secs(30));
@@ -205,6 +207,8 @@ fn queues_agents_and_conferences_are_read_with_ids_that_stay() {
     assert_eq!(targets, ["+15551112222", "Ann@host.example;x=Y"]);
     assert_eq!(one.conferences[0].timeout, Some(Duration::from_secs(90)));
     assert!(one.conferences[0].record && one.doubts.is_empty());
+    let formats = [0, 1].map(|at| one.conferences[at].record_format);
+    assert_eq!(formats, [RecordingFormat::Ogg, RecordingFormat::Wav]);
     let named: Vec<String> = one
         .flow_references()
         .into_iter()
@@ -259,6 +263,10 @@ fn wrong_queues_agents_conferences_and_numbers_are_named_with_their_line() {
         (
             "[[conferences]]\nname = \"a\"\nid = \"00000000-0000-0000-0000-000000000000\"",
             "expected a UUID",
+        ),
+        (
+            "[[conferences]]\nname = \"a\"\nrecord_format = \"flac\"",
+            "3: conferences.record_format = \"flac\": expected \"wav\", \"mp3\" or \"ogg\"",
         ),
         (
             "[[numbers]]\nnumber = \"x\"\ncall_flow = \"a\"",
