@@ -62,6 +62,7 @@ impl Server {
             .arg("--config")
             .arg(&config)
             .args(["--sip", &sip.to_string()])
+            .args(["--http", "127.0.0.1:0"])
             // Below the ports that the system gives to whoever asks for none.
             .args(["--rtp-ports", "10000-32767"]);
         let switch = Process::start("the switch", &mut command, &log)?;

@@ -16,6 +16,7 @@
 //! | `pair` | our phones among themselves |
 //! | `outside`, `external` | what flows reach beyond the call; where its sound goes and comes from |
 //! | `register`, `access` | who may |
+//! | `api` | the switch as a service |
 //! | `latency` | the delay of the media path, by the product's own probe |
 //! | `operate`, `hostile`, `torture` | running it, and bad input |
 
@@ -40,6 +41,7 @@ mod switch;
 mod wav;
 
 mod access;
+mod api;
 mod bridge;
 mod calls;
 mod conference;

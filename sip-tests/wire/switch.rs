@@ -166,6 +166,25 @@ impl Switch {
         self.setting.dir.path().join("data/recordings")
     }
 
+    /// Where its REST API is.
+    pub fn http(&self) -> SocketAddr {
+        let said = self.said("  http        http://");
+        said.trim_end_matches("/docs").parse().unwrap()
+    }
+
+    /// The access key that it made for itself.
+    pub fn access_key(&self) -> String {
+        self.said("  access key: ")
+    }
+
+    /// What stands behind `label` on its start screen.
+    fn said(&self, label: &str) -> String {
+        let log = self.log();
+        let line = log.lines().find_map(|line| line.strip_prefix(label));
+        line.unwrap_or_else(|| panic!("it did not say {label:?}:\n{log}"))
+            .to_owned()
+    }
+
     /// All that it printed and logged so far.
     pub fn log(&self) -> String {
         self.process.log()
@@ -346,6 +365,8 @@ fn arguments(block: u16) -> Vec<String> {
         format!("127.0.0.1:{block}"),
         "--rtp-ports".to_owned(),
         rtp,
+        "--http".to_owned(),
+        "127.0.0.1:0".to_owned(),
     ];
     if has_ipv6() {
         arguments.extend(["--sip".to_owned(), format!("[::1]:{block}")]);
